@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,7 @@ def write(
         if set(row) != set(columns):
             odd = ", ".join(sorted(set(row) ^ set(columns)))
             raise ArtifactError(f"{path}: a row does not fit schema '{kind}': {odd}")
-    for left, right in zip(ordered, ordered[1:], strict=False):
+    for left, right in pairwise(ordered):
         if all(left[name] == right[name] for name in key):
             identity = ", ".join(f"{name}={right[name]!r}" for name in key)
             raise ArtifactError(f"{path}: two rows have the key {identity}")

@@ -1,4 +1,7 @@
-"""The taxonomy: what a generated user turn is to the answer in front of it (PAPER facts, marked R)."""
+"""The taxonomy: what a generated user turn is to the answer in front of it.
+
+The failure modes are those reported for arXiv 2604.02315 (section names unknown).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The typed study: every key of `params.yaml` with its description, unit and default.
 
-`load_study` is the only reader of `params.yaml`. Unknown keys, unknown slugs and values out of range
-are errors that name the key and what is allowed there.
+`load_study` is the only reader of `params.yaml`. Unknown keys, unknown slugs and values out of
+range are errors that name the key and what is allowed there.
 """
 
 from __future__ import annotations
@@ -355,9 +355,8 @@ class Study(Section):
         for key, used, allowed in known:
             for slug in used:
                 if slug not in allowed:
-                    raise ValueError(
-                        f"{key}: unknown slug '{slug}'; allowed here: {', '.join(allowed) or 'none'}"
-                    )
+                    choice = ", ".join(allowed) or "none"
+                    raise ValueError(f"{key}: unknown slug '{slug}'; allowed here: {choice}")
         return self
 
 
@@ -408,7 +407,10 @@ def expand_path(text: str) -> Path:
 def _explain(problem: dict[str, Any]) -> str:
     """One line for one pydantic error: the key, what is wrong, what is allowed."""
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(part for part in location if part not in ("[key]", "hub", "wheel", "generator"))
+    tags = {index + 1 for index, part in enumerate(location) if part == "source"}
+    key = ".".join(
+        part for index, part in enumerate(location) if index not in tags and part != "[key]"
+    )
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; allowed here: {', '.join(_keys_at(location[:-1]))}"
     if problem["type"] == "string_pattern_mismatch" and "[key]" in location:
@@ -431,8 +433,12 @@ def _step(kind: type[Section], part: str) -> list[type[Section]]:
     """Sections reachable from one section by one part of an error's location."""
     field = kind.model_fields.get(part)
     if field is None:  # a slug of a registry, or the discriminator of a source: same section
-        by_type = {"hub": HubSource, "wheel": WheelSource, "file": FileSource}
-        by_type["generator"] = GeneratorSource
+        by_type: dict[str, type[Section]] = {
+            "hub": HubSource,
+            "wheel": WheelSource,
+            "file": FileSource,
+            "generator": GeneratorSource,
+        }
         return [by_type[part]] if part in by_type else [kind]
     return _sections_in(field.annotation)
 
