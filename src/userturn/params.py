@@ -6,6 +6,7 @@ range are errors that name the key and what is allowed there.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -447,3 +448,36 @@ def _sections_in(annotation: Any) -> list[type[Section]]:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return [annotation]
     return [inner for arg in getattr(annotation, "__args__", ()) for inner in _sections_in(arg)]
+
+
+# --- explaining ----------------------------------------------------------------------------------
+
+
+def schema_text() -> str:
+    """JSON schema of a study, as studies/schema.json holds it."""
+    return json.dumps(Study.model_json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def describe_keys() -> list[tuple[str, str, str, str]]:
+    """Key, default, unit and description of every key, in the order of a study."""
+    return _describe(Study, "")
+
+
+def _describe(kind: type[Section], prefix: str) -> list[tuple[str, str, str, str]]:
+    rows: list[tuple[str, str, str, str]] = []
+    for name, field in kind.model_fields.items():
+        inner = list(dict.fromkeys(_sections_in(field.annotation)))
+        is_registry = getattr(field.annotation, "__origin__", None) is dict and bool(inner)
+        path = f"{prefix}{name}.<slug>" if is_registry else f"{prefix}{name}"
+        if not inner:
+            default = (
+                "required"
+                if field.is_required()
+                else json.dumps(field.get_default(call_default_factory=True))
+            )
+            extra = field.json_schema_extra
+            unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+            rows.append((path, default, unit, field.description or ""))
+        for section in inner:
+            rows += _describe(section, f"{path}.")
+    return list(dict.fromkeys(rows))
