@@ -1,0 +1,71 @@
+# make         set everything up and run the study of params.yaml
+# make test    set everything up and run every test
+# make check   the quick tests, ruff, mypy, snakefmt
+# make lock    resolve requirements/*.txt anew from pyproject.toml
+# make clean   remove what can be made again, the completion store and DVC's cache apart
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+STUDY_CORES ?= all
+
+# vLLM's CPU build exists for Linux on x86-64; elsewhere the transformers engine takes over.
+PLATFORM := $(shell uname -s)-$(shell uname -m)
+ifeq ($(PLATFORM),Linux-x86_64)
+REQUIREMENTS := requirements/cpu.txt
+else
+REQUIREMENTS := requirements/transformers.txt
+endif
+
+# uv reads other names than pip for the same settings of this machine.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export SSL_CERT_FILE ?= $(PIP_CERT)
+export UV_HTTP_TIMEOUT ?= 300
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VLLM_NO_USAGE_STATS := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: all setup test check lock clean
+
+all: setup
+	snakemake --cores $(STUDY_CORES)
+
+setup: $(VENV)/.installed
+
+# The torch of vLLM's CPU build lies in PyTorch's own index. Where the local wheel folder has it
+# that index is not asked, so that a machine without a way to it can be set up too.
+$(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
+ifneq ($(PLATFORM),Linux-x86_64)
+	@echo "vLLM has no CPU wheel for $(PLATFORM): the study runs with the transformers engine"
+endif
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python $(REQUIREMENTS) \
+	  || $(BIN)/uv pip sync --python $(BIN)/python $(REQUIREMENTS) \
+	    --index https://download.pytorch.org/whl/cpu --index-strategy unsafe-best-match
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+test: setup
+	pytest
+
+check: setup
+	ruff check .
+	ruff format --check .
+	mypy --strict src
+	snakefmt --check Snakefile
+	pytest -m "not slow"
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header \
+	  --extra cpu --extra train --extra dev --override requirements/override.txt \
+	  requirements/tools.in pyproject.toml -o requirements/cpu.txt
+	UV_FIND_LINKS= $(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --universal \
+	  --extra train --extra dev --override requirements/override.txt \
+	  requirements/tools.in requirements/transformers.in pyproject.toml \
+	  -o requirements/transformers.txt
+
+clean:
+	rm -rf $(VENV) .snakemake .mypy_cache .pytest_cache .ruff_cache .hypothesis logs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
