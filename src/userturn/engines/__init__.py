@@ -1,1 +1,53 @@
 """Engines: one module per way to run a model; `create` picks the study's."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from userturn.engines.base import Engine, ScoreRequest
+from userturn.errors import EngineError
+from userturn.params import EngineName, EngineParams
+
+__all__ = ["Engine", "ScoreRequest", "create", "resolve"]
+
+
+def resolve(name: EngineName) -> str:
+    """Engine that a name stands for here: `auto` is vllm where it is installed, else transformers.
+
+    Raises:
+        EngineError: The engine's package is not installed, or this release has no such engine.
+    """
+    if name == "auto":
+        return "vllm" if find_spec("vllm") else "transformers"
+    if name == "openai":
+        raise EngineError(
+            "engine.name: 'openai' is not in this release; take auto, vllm or transformers"
+        )
+    needed = {"vllm": "vllm", "transformers": "torch"}.get(name)
+    if needed and not find_spec(needed):
+        raise EngineError(
+            f"engine.name: '{name}' needs the package {needed}, which is not installed; install "
+            "`userturn[cpu]` or, for GPUs, `userturn[gpu]`"
+        )
+    return name
+
+
+def create(params: EngineParams, model_dir: Path) -> Engine:
+    """Engine for the model in a Hugging Face folder; `load` it before use.
+
+    Raises:
+        EngineError: As `resolve`.
+    """
+    name = resolve(params.name)
+    if name == "vllm":
+        from userturn.engines.vllm import VllmEngine
+
+        return VllmEngine(params, model_dir)
+    if name == "fake":
+        from userturn.engines.fake import FakeEngine
+
+        return FakeEngine(params, model_dir)
+    from userturn.engines.transformers import TransformersEngine
+
+    return TransformersEngine(params, model_dir)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from userturn.requests import Completion, Request
+from userturn.errors import EngineError
+from userturn.requests import Completion, End, Request, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +32,128 @@ class Engine(ABC):
 
     name: str
 
+    @property
+    @abstractmethod
+    def max_model_len(self) -> int:
+        """Longest context plus completion, in tokens, that the loaded engine takes."""
+
     @abstractmethod
     def load(self) -> None:
         """Load the weights. Raises EngineError where they or the engine's package are missing."""
 
     @abstractmethod
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Completion]]:
-        """Yield each request with its completion as soon as it is finished, in any order."""
+        """Yield each request with its completion as soon as it is finished, in any order.
+
+        Raises:
+            EngineError: A request does not fit `max_model_len`, or the engine broke.
+        """
 
     @abstractmethod
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[list[list[float]]]:
-        """Yield, in the order of `requests`, natural-log probabilities per target and token."""
+        """Yield, in the order of `requests`, natural-log probabilities per target and token.
+
+        Raises:
+            EngineError: A request does not fit `max_model_len`, or the engine broke.
+        """
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """Facts for provenance: engine, version, device, number format, and what they promise."""
+        """Facts for provenance: engine, version, device, number format, and what they promise.
+
+        Needs no `load`, so that rows found in the completion store are described alike.
+        """
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing beyond their object
         """Free the weights; a later `load` must work again."""
+
+
+def eos_ids(model_dir: Path) -> frozenset[int]:
+    """End-of-sequence ids of a model: `generation_config.json` where it names any, else `config`.
+
+    Raises:
+        EngineError: The folder holds no readable configuration.
+    """
+    for name in ("generation_config.json", "config.json"):
+        path = model_dir / name
+        if name == "generation_config.json" and not path.exists():
+            continue
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise EngineError(
+                f"{path}: cannot be read ({error}); is this a Hugging Face model folder?"
+            ) from None
+        # A multimodal model keeps its language model's configuration one level down.
+        ids = config.get("eos_token_id", config.get("text_config", {}).get("eos_token_id"))
+        if ids is not None:
+            return frozenset([ids] if isinstance(ids, int) else ids)
+    return frozenset()
+
+
+def steps(request: Request, max_model_len: int) -> int:
+    """Tokens to generate: the limit and one more, which shows whether the completion ended there.
+
+    Where that one more would not fit `max_model_len`, the completion counts as cut.
+    """
+    return min(request.sampling.max_tokens + 1, max_model_len - len(request.context))
+
+
+def finish(generated: Sequence[int], sampling: Sampling, eos: frozenset[int]) -> Completion:
+    """Completion of what was generated: cut before the first stop id, or at the limit.
+
+    Args:
+        generated: Ids as the engine gave them, at most one more than the limit.
+        sampling: Holds the limit and the stop ids.
+        eos: End-of-sequence ids of the model, which tell `eos` from `stop_token`.
+    """
+    for index, token in enumerate(generated[: sampling.max_tokens + 1]):
+        if token in sampling.stop_ids:
+            end: End = "eos" if token in eos else "stop_token"
+            return Completion(tuple(generated[:index]), end, token)
+    return Completion(tuple(generated[: sampling.max_tokens]), "length", None)
+
+
+def check_fits(requests: Sequence[Request], max_model_len: int) -> None:
+    """Refuse requests that the engine would have to cut.
+
+    Raises:
+        EngineError: Names the first such request.
+    """
+    for request in requests:
+        context, limit = len(request.context), request.sampling.max_tokens
+        if context + limit > max_model_len:
+            raise EngineError(
+                f"request {request.id}: {context} tokens of context and up to {limit} generated "
+                f"do not fit engine.max_model_len {max_model_len}; raise it, or skip the request"
+            )
+
+
+def check_scores_fit(requests: Sequence[ScoreRequest], max_model_len: int) -> None:
+    """The same for scoring.
+
+    Raises:
+        EngineError: Names the place of the first request that does not fit.
+    """
+    for place, request in enumerate(requests):
+        longest = len(request.context) + max(map(len, request.targets), default=0)
+        if longest > max_model_len:
+            raise EngineError(
+                f"score request {place}: context and target of {longest} tokens do not fit "
+                f"engine.max_model_len {max_model_len}; raise it, or skip the request"
+            )
+
+
+def device_name() -> str:
+    """`cpu`, or the name of the GPU that torch would use."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+
+
+def package_version(*distributions: str) -> str:
+    """Version of the first of these distributions that is installed, or `not installed`."""
+    for distribution in distributions:
+        with suppress(PackageNotFoundError):
+            return version(distribution)
+    return "not installed"

@@ -1,0 +1,204 @@
+"""An engine for workflow tests: instant, deterministic, with turns of every sort, without weights.
+
+Its model (`make_model`) has one token per byte, so that text and ids convert without a tokenizer.
+What it writes depends on the request id alone, and thereby on weights, context, sampling, seed.
+
+Environment variables let a test watch and disturb it:
+    USERTURN_FAKE_LOG: File that gets one line, the request id, per request sent.
+    USERTURN_FAKE_DELAY: Seconds per request.
+    USERTURN_FAKE_FAIL_AT: Number of the request, counted from 1, that breaks the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from userturn import __version__
+from userturn.engines.base import (
+    Engine,
+    ScoreRequest,
+    check_fits,
+    check_scores_fit,
+    eos_ids,
+    finish,
+)
+from userturn.errors import EngineError
+from userturn.params import EngineParams
+from userturn.requests import Completion, Request
+
+ENDOFTEXT, IM_START, IM_END = 256, 257, 258
+SPECIALS = {ENDOFTEXT: "<|endoftext|>", IM_START: "<|im_start|>", IM_END: "<|im_end|>"}
+MAX_MODEL_LEN = 8192
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+ANSWERS = (
+    "The answer is {number}.",
+    "Here are {number} steps. First, think about {word}. Then check your result.",
+    "I would begin with {word}, because it decides the rest. After that, take {number} of them "
+    "and compare each with the one before, until nothing changes any more.",
+)
+TURNS = (
+    "Can you say more about {word}?",
+    "Why {number}, and not {word}?",
+    "What happens to {word} if I double it?",
+    "{query}",
+    "Thanks, that helps!",
+    "{word} {word} {word} {word} {word} {word} {word} {word} {word} {word} {word} {word}",
+    "Sure! Here is another way to look at {word}: start from {number}.",
+    "How do I cook rice for {number} people?",
+    "",
+)
+
+
+class FakeEngine(Engine):
+    """Writes from templates; scores with pseudo-random log-probabilities."""
+
+    name = "fake"
+
+    def __init__(self, params: EngineParams, model_dir: Path) -> None:
+        self._params = params
+        self._model_dir = model_dir
+        self._eos: frozenset[int] | None = None
+        self._sent = 0
+
+    @property
+    def max_model_len(self) -> int:
+        """Longest context plus completion, in tokens, that the loaded engine takes."""
+        return min(MAX_MODEL_LEN, self._params.max_model_len or MAX_MODEL_LEN)
+
+    def load(self) -> None:
+        """Read the end-of-sequence ids.
+
+        Raises:
+            EngineError: The folder is not a model.
+        """
+        self._eos = eos_ids(self._model_dir)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Completion]]:
+        """Yield each request with its completion, longest contexts first.
+
+        Raises:
+            EngineError: A request does not fit `max_model_len`, or the test asked for a failure.
+        """
+        if self._eos is None:
+            raise EngineError("the fake engine was used before load()")
+        check_fits(requests, self.max_model_len)
+        for request in sorted(requests, key=lambda r: -len(r.context)):
+            self._send(request)
+            yield request, finish(_write(request), request.sampling, self._eos)
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[list[list[float]]]:
+        """Yield log-probabilities between -6 and 0, the same for the same context and target."""
+        check_scores_fit(requests, self.max_model_len)
+        for request in requests:
+            yield [_pseudo_scores(request.context, target) for target in request.targets]
+
+    def describe(self) -> dict[str, str]:
+        """Facts for provenance: engine, version, device, number format, and what they promise."""
+        return {
+            "engine": self.name,
+            "version": __version__,
+            "device": "cpu",
+            "dtype": self._params.dtype,
+            "regeneration": "bit-exact",
+        }
+
+    def _send(self, request: Request) -> None:
+        self._sent += 1
+        if log := os.environ.get("USERTURN_FAKE_LOG"):
+            with Path(log).open("a", encoding="utf-8") as handle:
+                handle.write(f"{request.id}\n")
+        if self._sent == int(os.environ.get("USERTURN_FAKE_FAIL_AT", "0")):
+            raise EngineError(f"the fake engine breaks at request {self._sent}, as asked")
+        time.sleep(float(os.environ.get("USERTURN_FAKE_DELAY", "0")))
+
+
+def make_model(path: Path, seed: int) -> None:
+    """Save a model folder without weights: byte-level tokenizer, ChatML template, configuration.
+
+    The same seed gives the same bytes; another seed gives another configuration, hence another
+    weights identity and other completions.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    path.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(models.BPE(vocab=_byte_alphabet(), merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(
+        [AddedToken(text, special=True, normalized=False) for text in SPECIALS.values()]
+    )
+    tokenizer.save(str(path / "tokenizer.json"))
+    ends = {"bos_token_id": IM_START, "eos_token_id": IM_END, "pad_token_id": ENDOFTEXT}
+    sizes = {"vocab_size": 256 + len(SPECIALS), "max_position_embeddings": MAX_MODEL_LEN}
+    configurations: dict[str, dict[str, Any]] = {
+        "config.json": {"model_type": "llama", "userturn_fake_seed": seed, **sizes, **ends},
+        "generation_config.json": ends,
+        "tokenizer_config.json": {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": SPECIALS[IM_START],
+            "eos_token": SPECIALS[IM_END],
+            "pad_token": SPECIALS[ENDOFTEXT],
+            "model_max_length": MAX_MODEL_LEN,
+            "clean_up_tokenization_spaces": False,
+        },
+    }
+    for name, configuration in configurations.items():
+        text = json.dumps(configuration, indent=2, sort_keys=True)
+        (path / name).write_text(text + "\n", encoding="utf-8")
+    (path / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """Vocabulary of byte-level BPE, whose ids are the bytes.
+
+    Printable bytes stand for themselves, the others for characters from U+0100 on: GPT-2's rule.
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    spare = iter(range(0x100, 0x200))
+    return {chr(byte if byte in printable else next(spare)): byte for byte in range(256)}
+
+
+def _write(request: Request) -> list[int]:
+    """Ids of a turn chosen by the request id, with the token that ends it."""
+    chance = random.Random(request.id)
+    messages = _messages(request.context)
+    asked = messages[-1][0] == "assistant" if messages else False
+    query = next((text for role, text in messages if role == "user" and text), "it")
+    shown = [text for _, text in messages if text] or [query]
+    words = [word.strip(".,?!") for word in shown[-1].split() if len(word) > 3] or ["that"]
+    text = chance.choice(ANSWERS if asked else TURNS).format(
+        query=query, word=chance.choice(words), number=chance.randrange(2, 20)
+    )
+    end = IM_START if IM_START in request.sampling.stop_ids and chance.random() < 0.1 else IM_END
+    return [*text.encode(), end]
+
+
+def _messages(context: Sequence[int]) -> list[tuple[str, str]]:
+    """Role and text of the messages in a ChatML context, the open one at its end included."""
+    messages, start = [], 0
+    for place, token in enumerate([*context, IM_START]):
+        if token == IM_START:
+            text = bytes(byte for byte in context[start:place] if byte < 256).decode(
+                errors="replace"
+            )
+            role, _, content = text.partition("\n")
+            messages.append((role, content.strip()))
+            start = place + 1
+    return messages[1:]
+
+
+def _pseudo_scores(context: tuple[int, ...], target: tuple[int, ...]) -> list[float]:
+    chance = random.Random(json.dumps([context, target]))
+    return [-6 * chance.random() for _ in target]

@@ -1,0 +1,316 @@
+"""Hugging Face transformers: where vLLM cannot be installed, for scoring, and as tests' oracle."""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from userturn.engines.base import (
+    Engine,
+    ScoreRequest,
+    check_fits,
+    check_scores_fit,
+    device_name,
+    eos_ids,
+    finish,
+    package_version,
+    steps,
+)
+from userturn.errors import EngineError
+from userturn.params import EngineParams
+from userturn.requests import Completion, Request, Sampling
+
+if TYPE_CHECKING:
+    import torch
+
+BATCH_TOKENS = 16_384
+"""Most keys and values a batch keeps, in tokens of all its rows together."""
+LOGIT_TOKENS = 1_024
+"""Most positions whose vocabulary-sized logits exist at once while scoring."""
+
+
+class TransformersEngine(Engine):
+    """An `AutoModelForCausalLM` with a decode loop in which every row has its own generator."""
+
+    name = "transformers"
+
+    def __init__(self, params: EngineParams, model_dir: Path) -> None:
+        self._params = params
+        self._model_dir = model_dir
+        self._model: Any = None
+
+    @property
+    def max_model_len(self) -> int:
+        """Longest context plus completion, in tokens, that the loaded engine takes."""
+        own = int(self._loaded().config.get_text_config().max_position_embeddings)
+        return min(own, self._params.max_model_len or own)
+
+    def load(self) -> None:
+        """Import transformers and load the weights, on a GPU where there is one.
+
+        Raises:
+            EngineError: torch or transformers is missing, or the weights cannot be loaded.
+        """
+        try:
+            import torch
+            from transformers import AutoModelForCausalLM
+        except ImportError as error:
+            raise EngineError(
+                f"transformers cannot run here ({error}); install `userturn[cpu]`"
+            ) from None
+        self._eos = eos_ids(self._model_dir)
+        dtype: Any = self._params.dtype
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                self._model_dir, dtype=dtype, local_files_only=True
+            )
+            self._model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise self._broken("load", error) from error
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Completion]]:
+        """Yield each request with its completion as soon as it is finished, in any order.
+
+        Raises:
+            EngineError: A request does not fit `max_model_len`, or memory ran out.
+        """
+        limit = self.max_model_len
+        check_fits(requests, limit)
+        longest_first = sorted(requests, key=lambda r: (-len(r.context), r.context))
+        while longest_first:
+            longest = max(len(r.context) + r.sampling.max_tokens for r in longest_first)
+            rows = max(1, min(self._params.max_num_seqs, BATCH_TOKENS // longest))
+            yield from self._generate_batch(longest_first[:rows], limit)
+            longest_first = longest_first[rows:]
+
+    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[list[list[float]]]:
+        """Yield, in the order of `requests`, natural-log probabilities per target and token.
+
+        Contexts are run in lexical order, so that what two of them share in front (system turn,
+        query, often the answer) is run once; then the targets of a context are run as batches
+        against its keys and values. Where a model keeps more than keys and values (linear
+        attention), each target is run with its whole context.
+
+        Raises:
+            EngineError: A request does not fit `max_model_len`, or memory ran out.
+        """
+        check_scores_fit(requests, self.max_model_len)
+        whole = not _keeps_all_keys(self._loaded().config)
+        runner = _WholeSequences(self) if whole else _KeptContext(self)
+        finished: dict[int, list[list[float]]] = {}
+        wanted = 0
+        for place in sorted(range(len(requests)), key=lambda place: requests[place].context):
+            request = requests[place]
+            runner.move_to(request.context)
+            scores: dict[int, list[float]] = {}
+            for rows in _score_batches(request):
+                targets = [request.targets[row] for row in rows]
+                logits = runner.logits_of(targets)
+                scores.update(zip(rows, _log_probabilities(logits, targets), strict=True))
+            finished[place] = [scores[row] for row in range(len(request.targets))]
+            while wanted in finished:
+                yield finished.pop(wanted)
+                wanted += 1
+
+    def describe(self) -> dict[str, str]:
+        """Facts for provenance: engine, version, device, number format, and what they promise."""
+        device = device_name()
+        exact = self._params.dtype == "float32" and device == "cpu"
+        return {
+            "engine": self.name,
+            "version": package_version("transformers"),
+            "device": device,
+            "dtype": self._params.dtype,
+            "regeneration": "bit-exact" if exact else "statistical",
+        }
+
+    def close(self) -> None:
+        """Free the weights; a later `load` works again."""
+        self._model = None
+        gc.collect()
+
+    def forward(self, ids: torch.Tensor, keep: int, **inputs: Any) -> torch.Tensor:
+        """Logits, in float32, of the last `keep` positions of `ids` (rows x positions).
+
+        Raises:
+            EngineError: Memory ran out.
+        """
+        import torch
+
+        model = self._loaded()
+        try:
+            with torch.inference_mode():
+                output = model(ids.to(model.device), logits_to_keep=keep, **inputs)
+                logits: torch.Tensor = output.logits.float()
+                return logits
+        except RuntimeError as error:
+            raise self._broken("run", error) from error
+
+    def _generate_batch(
+        self, batch: Sequence[Request], limit: int
+    ) -> Iterator[tuple[Request, Completion]]:
+        """Decode left-padded rows together; a row's draws come from its own generator alone."""
+        import torch
+        from transformers import DynamicCache
+
+        model = self._loaded()
+        width = len(batch[0].context)
+        mask = torch.ones(len(batch), width, dtype=torch.long)
+        ids = torch.zeros_like(mask)
+        for row, request in enumerate(batch):
+            padding = width - len(request.context)
+            mask[row, :padding] = 0
+            ids[row, padding:] = torch.tensor(request.context)
+        mask = mask.to(model.device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        cache = DynamicCache(config=model.config)
+        generators = [torch.Generator(model.device).manual_seed(r.seed) for r in batch]
+        generated: list[list[int]] = [[] for _ in batch]
+        running = set(range(len(batch)))
+        while running:
+            logits = self.forward(
+                ids, 1, attention_mask=mask, position_ids=positions, past_key_values=cache
+            )[:, -1]
+            for row in sorted(running):
+                request = batch[row]
+                token = _draw(logits[row], request.sampling, generators[row])
+                generated[row].append(token)
+                full = len(generated[row]) == steps(request, limit)
+                if full or token in request.sampling.stop_ids:
+                    running.remove(row)
+                    yield request, finish(generated[row], request.sampling, self._eos)
+            ids = torch.tensor([[tokens[-1]] for tokens in generated])
+            mask = torch.cat([mask, mask.new_ones(len(batch), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            raise EngineError("the transformers engine was used before load()")
+        return self._model
+
+    def _broken(self, doing: str, error: Exception) -> EngineError:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        return EngineError(
+            f"{self._model_dir}: transformers could not {doing} ({type(error).__name__}: "
+            f"{reason}); if memory ran out, lower engine.max_num_seqs or engine.max_model_len"
+        )
+
+
+class _KeptContext:
+    """Keys and values of one context, of which the next context keeps what it shares in front."""
+
+    def __init__(self, engine: TransformersEngine) -> None:
+        from transformers import DynamicCache
+
+        self._engine = engine
+        self._context: tuple[int, ...] = ()
+        # Made without a configuration, the cache keeps sliding-window layers whole, so that it
+        # can be cut; the attention mask applies the window.
+        self._cache: Any = DynamicCache()
+        self._behind: torch.Tensor
+
+    def move_to(self, context: tuple[int, ...]) -> None:
+        """Run what is new of a context; its last token always is, for the logits behind it."""
+        import torch
+
+        same = (old == new for old, new in zip(self._context, context, strict=False))
+        shared = min(sum(takewhile(bool, same)), len(context) - 1)
+        self._cache.crop(shared - len(self._context))
+        self._context = context
+        self._behind = self._engine.forward(
+            torch.tensor([context[shared:]]), 1, past_key_values=self._cache, use_cache=True
+        )
+
+    def logits_of(self, targets: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        """Logits of every target token behind the context (targets x tokens x vocabulary)."""
+        import torch
+
+        first = self._behind.expand(len(targets), 1, -1)
+        fed = _right_padded(targets)[:, :-1]
+        if not fed.shape[1]:
+            return first
+        cache = copy.deepcopy(self._cache)
+        cache.batch_repeat_interleave(len(targets))
+        rest = self._engine.forward(fed, fed.shape[1], past_key_values=cache, use_cache=True)
+        return torch.cat([first, rest], dim=1)
+
+
+class _WholeSequences:
+    """The same for models that carry more than keys and values: context and target in one row."""
+
+    def __init__(self, engine: TransformersEngine) -> None:
+        self._engine = engine
+        self._context: tuple[int, ...] = ()
+
+    def move_to(self, context: tuple[int, ...]) -> None:
+        """Take up a context."""
+        self._context = context
+
+    def logits_of(self, targets: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        """Logits of every target token behind the context (targets x tokens x vocabulary)."""
+        rows = _right_padded([(*self._context, *target) for target in targets])
+        return self._engine.forward(rows[:, :-1], max(map(len, targets)), use_cache=False)
+
+
+def _keeps_all_keys(config: Any) -> bool:
+    """Whether keys and values are all that the model carries from one token to the next."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    layers = DynamicCache(config=config).layers
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+
+
+def _score_batches(request: ScoreRequest) -> Iterator[list[int]]:
+    """Places of the targets of each batch, shortest targets first, so that little is padding."""
+    batch: list[int] = []
+    for row in sorted(range(len(request.targets)), key=lambda row: len(request.targets[row])):
+        size, rows = len(request.targets[row]), len(batch) + 1
+        if batch and (
+            rows * size > LOGIT_TOKENS or rows * (len(request.context) + size) > BATCH_TOKENS
+        ):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _right_padded(sequences: Sequence[tuple[int, ...]]) -> torch.Tensor:
+    """Sequences as rows of one tensor, filled with zeros on the right."""
+    import torch
+
+    longest = max(map(len, sequences))
+    return torch.tensor([(*ids, *(0,) * (longest - len(ids))) for ids in sequences])
+
+
+def _log_probabilities(
+    logits: torch.Tensor, targets: Sequence[tuple[int, ...]]
+) -> list[list[float]]:
+    """Natural-log probability of every target token.
+
+    Args:
+        logits: Targets x tokens x vocabulary, in float32.
+        targets: Token ids, one tuple per row of `logits`.
+    """
+    chosen = _right_padded(targets).to(logits.device)
+    picked = logits.gather(2, chosen[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
+    return [row[: len(target)] for row, target in zip(picked.tolist(), targets, strict=True)]
+
+
+def _draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> int:
+    """Next token of one row, greedy or from the nucleus of its distribution."""
+    import torch
+
+    if sampling.temperature == 0:
+        return int(logits.argmax())
+    probabilities = (logits / sampling.temperature).softmax(dim=-1)
+    if sampling.top_p < 1:
+        ranked, order = probabilities.sort(descending=True)
+        outside = ranked.cumsum(dim=-1) - ranked >= sampling.top_p
+        probabilities[order[outside]] = 0
+    return int(torch.multinomial(probabilities, 1, generator=generator))
