@@ -69,7 +69,7 @@ class TransformersEngine(Engine):
                 self._model_dir, dtype=dtype, local_files_only=True
             )
             self._model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:
             raise self._broken("load", error) from error
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Completion]]:

@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
 IN_FLIGHT = 4
 """Requests handed to vLLM at once, in units of `max_num_seqs`: enough that a free place in the
@@ -65,40 +66,20 @@ class VllmEngine(Engine):
         Raises:
             EngineError: vLLM is missing, or cannot load the model with these parameters.
         """
-        os.environ.update(ENVIRONMENT)
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         preloaded = os.environ.get("LD_PRELOAD")
         try:
             from vllm import EngineArgs, LLMEngine
-            from vllm.platforms import current_platform
         except ImportError as error:
             raise EngineError(
                 f"vLLM cannot be imported ({error}); install `userturn[cpu]` or `userturn[gpu]`, "
                 "or set engine.name to transformers"
             ) from None
-        params = self._params
-        sizes: dict[str, Any] = {"max_model_len": params.max_model_len}
-        if current_platform.is_cpu():
-            sizes["kv_cache_memory_bytes"] = int(params.kv_cache_gib * 2**30)
-            sizes["block_size"] = BLOCK_SIZE
-        else:
-            sizes["gpu_memory_utilization"] = params.gpu_memory_share
+        self._eos = eos_ids(self._model_dir)
         try:
-            self._eos = eos_ids(self._model_dir)
-            self._engine = LLMEngine.from_engine_args(
-                EngineArgs(
-                    model=str(self._model_dir),
-                    skip_tokenizer_init=True,
-                    dtype=params.dtype,
-                    max_num_seqs=params.max_num_seqs,
-                    tensor_parallel_size=params.tensor_parallel,
-                    pipeline_parallel_size=params.pipeline_parallel,
-                    enforce_eager=params.enforce_eager,
-                    enable_prefix_caching=True,
-                    generation_config="vllm",
-                    disable_log_stats=True,
-                    **sizes,
-                )
-            )
+            arguments = EngineArgs(**engine_arguments(self._params, self._model_dir))
+            self._engine = LLMEngine.from_engine_args(arguments)
         except Exception as error:
             raise self._broken("load", error) from error
         finally:
@@ -126,9 +107,8 @@ class VllmEngine(Engine):
             while waiting or flying:
                 while waiting and len(flying) < IN_FLIGHT * self._params.max_num_seqs:
                     request = waiting.popleft()
-                    flying[self._add(request.context, _sampling(request, self.max_model_len))] = (
-                        request
-                    )
+                    key = self._add(request.context, sampling_parameters(request, limit))
+                    flying[key] = request
                 for output in self._step(engine):
                     if output.finished:
                         request = flying.pop(output.request_id)
@@ -230,12 +210,39 @@ class VllmEngine(Engine):
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         return EngineError(
             f"{self._model_dir}: vLLM could not {doing} ({type(error).__name__}: {reason}); if "
-            "memory ran out, lower engine.max_num_seqs, engine.max_model_len or, on a CPU, "
-            "engine.kv_cache_gib"
+            "memory ran out, lower engine.max_num_seqs, engine.max_model_len or "
+            "engine.kv_cache_gib; if the key-value cache is too small, raise engine.kv_cache_gib"
         )
 
 
-def _sampling(request: Request, max_model_len: int) -> Any:
+def engine_arguments(params: EngineParams, model_dir: Path) -> dict[str, Any]:
+    """Arguments of vLLM's `EngineArgs`: no tokenizer, for text never reaches an engine."""
+    from vllm.platforms import current_platform
+
+    arguments = {
+        "model": str(model_dir),
+        "skip_tokenizer_init": True,
+        "dtype": params.dtype,
+        "max_model_len": params.max_model_len,
+        "max_num_seqs": params.max_num_seqs,
+        "tensor_parallel_size": params.tensor_parallel,
+        "pipeline_parallel_size": params.pipeline_parallel,
+        "enforce_eager": params.enforce_eager,
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if current_platform.is_cpu():
+        return {
+            **arguments,
+            "kv_cache_memory_bytes": int(params.kv_cache_gib * 2**30),
+            "block_size": BLOCK_SIZE,
+        }
+    return {**arguments, "gpu_memory_utilization": params.gpu_memory_share}
+
+
+def sampling_parameters(request: Request, max_model_len: int) -> Any:
     """Every sampling parameter, so that no default of vLLM or of the model takes part.
 
     The model's EOS is ignored as such because `stop_ids` holds it: a completion then ends by an
