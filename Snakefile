@@ -1,0 +1,208 @@
+# The paper's steps as rules: prompts and weights -> generate -> perturb -> ground -> classify ->
+# tables -> figures. Rules schedule; what a step runs, and whether it must, is decided by DVC
+# (dvc.yaml, the same graph). So the only input whose time counts is the trigger that `begin`
+# writes for each stage; every other one is `ancient`.
+from snakemake.exceptions import WorkflowError
+
+from userturn.errors import UserturnError
+from userturn.workflow import begin, code, trigger
+
+try:
+    study, REPRO = begin(config, decide=workflow.is_main_process)
+except UserturnError as error:
+    raise WorkflowError(error)
+
+DATASETS = study.prompts.datasets
+PRETRAINED = study.models.pretrained
+PROBED = study.models.probe
+SCORER = study.ground.scorer
+
+PROMPTS = expand("data/prompts/{dataset}.parquet", dataset=DATASETS)
+
+
+wildcard_constraints:
+    dataset="[a-z0-9_]+",
+    model="[a-z0-9_]+",
+
+
+# What waits for the network or takes seconds runs beside Snakemake, not on a cluster's nodes.
+localrules:
+    all,
+    prompts,
+    weights,
+    tables,
+    figures,
+
+
+rule all:
+    "Everything of the study."
+    input:
+        "reports/metrics.json",
+        "reports/tables",
+        "reports/figures",
+        expand("data/weights/{model}/weights.json", model=PRETRAINED),
+
+
+rule prompts:
+    "Fetch one dataset and keep the first n items of its seeded order."
+    input:
+        trigger=trigger("prompts@{dataset}"),
+        code=ancient(code("prompts", "sources.py")),
+    output:
+        "data/prompts/{dataset}.parquet",
+    log:
+        "logs/prompts-{dataset}.log",
+    message:
+        "prompts@{wildcards.dataset}: the first items of the dataset"
+    shell:
+        f"{REPRO} prompts@{{wildcards.dataset}}"
+
+
+rule weights:
+    "Fetch one model's weights, convert them, and record which bytes they are."
+    input:
+        trigger=trigger("weights@{model}"),
+        code=ancient(code("sources.py", "weights.py")),
+    output:
+        "data/weights/{model}/weights.json",
+    log:
+        "logs/weights-{model}.log",
+    resources:
+        mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
+    message:
+        "weights@{wildcards.model}: fetch and convert"
+    shell:
+        f"{REPRO} weights@{{wildcards.model}}"
+
+
+rule generate:
+    "Answer every prompt, score the answers, then generate turns under the user role."
+    input:
+        trigger=trigger("generate@{model}"),
+        prompts=ancient(PROMPTS),
+        weights=ancient("data/weights/{model}/weights.json"),
+        code=ancient(code("generate.py", "requests.py", "roles.py", "tasks.py")),
+    output:
+        answers="data/answers/{model}.parquet",
+        user_turns="data/user_turns/{model}.parquet",
+    log:
+        "logs/generate-{model}.log",
+    threads: lambda wildcards: workflow.cores
+    resources:
+        gpu=lambda wildcards: study.model[wildcards.model].resources.gpus,
+        mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
+        runtime=lambda wildcards: study.model[wildcards.model].resources.hours * 60,
+    message:
+        "generate@{wildcards.model}: answers, then user turns"
+    shell:
+        f"{REPRO} generate@{{wildcards.model}}"
+
+
+rule perturb:
+    "Generate user turns after perturbed answers: the controls."
+    input:
+        trigger=trigger("perturb@{model}"),
+        prompts=ancient(PROMPTS),
+        weights=ancient("data/weights/{model}/weights.json"),
+        answers=ancient("data/answers/{model}.parquet"),
+        code=ancient(code("perturb.py", "requests.py", "roles.py")),
+    output:
+        "data/controls/{model}.parquet",
+    log:
+        "logs/perturb-{model}.log",
+    threads: lambda wildcards: workflow.cores
+    resources:
+        gpu=lambda wildcards: study.model[wildcards.model].resources.gpus,
+        mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
+        runtime=lambda wildcards: study.model[wildcards.model].resources.hours * 60,
+    message:
+        "perturb@{wildcards.model}: user turns after perturbed answers"
+    shell:
+        f"{REPRO} perturb@{{wildcards.model}}"
+
+
+rule ground:
+    "Measure by log-probabilities how much each user turn owes to its answer and role."
+    input:
+        trigger=trigger("ground@{model}"),
+        prompts=ancient(PROMPTS),
+        weights=ancient(f"data/weights/{SCORER}/weights.json"),
+        answers=ancient("data/answers/{model}.parquet"),
+        user_turns=ancient("data/user_turns/{model}.parquet"),
+        controls=ancient("data/controls/{model}.parquet"),
+        code=ancient(code("grounding.py", "overlap.py", "roles.py")),
+    output:
+        "data/grounding/{model}.parquet",
+    log:
+        "logs/ground-{model}.log",
+    threads: lambda wildcards: workflow.cores
+    resources:
+        gpu=study.model[SCORER].resources.gpus,
+        mem_mb=study.model[SCORER].resources.mem_gb * 1000,
+        runtime=study.model[SCORER].resources.hours * 60,
+    message:
+        "ground@{wildcards.model}: likelihood measures of the user turns"
+    shell:
+        f"{REPRO} ground@{{wildcards.model}}"
+
+
+rule classify:
+    "Label every user turn with every judge."
+    input:
+        trigger=trigger("classify@{model}"),
+        prompts=ancient(PROMPTS),
+        answers=ancient("data/answers/{model}.parquet"),
+        user_turns=ancient("data/user_turns/{model}.parquet"),
+        controls=ancient("data/controls/{model}.parquet"),
+        grounding=ancient("data/grounding/{model}.parquet"),
+        code=ancient(code("classify.py", "judges", "labels.py", "overlap.py")),
+    output:
+        "data/labels/{model}.parquet",
+    log:
+        "logs/classify-{model}.log",
+    message:
+        "classify@{wildcards.model}: labels of the user turns"
+    shell:
+        f"{REPRO} classify@{{wildcards.model}}"
+
+
+rule tables:
+    "Rates with intervals, contrasts, task accuracy: every number of the report."
+    input:
+        trigger=trigger("tables"),
+        prompts=ancient(PROMPTS),
+        answers=ancient(expand("data/answers/{model}.parquet", model=PROBED)),
+        user_turns=ancient(expand("data/user_turns/{model}.parquet", model=PROBED)),
+        controls=ancient(expand("data/controls/{model}.parquet", model=PROBED)),
+        grounding=ancient(expand("data/grounding/{model}.parquet", model=PROBED)),
+        labels=ancient(expand("data/labels/{model}.parquet", model=PROBED)),
+        code=ancient(code("stats.py", "tables.py")),
+    output:
+        metrics=report("reports/metrics.json", category="Numbers"),
+        tables=report(
+            directory("reports/tables"), patterns=["{table}.csv"], category="Numbers"
+        ),
+    log:
+        "logs/tables.log",
+    message:
+        "tables: rates, contrasts, metrics"
+    shell:
+        f"{REPRO} tables"
+
+
+rule figures:
+    "The paper's figures, each with the data it shows."
+    input:
+        trigger=trigger("figures"),
+        tables=ancient("reports/tables"),
+        code=ancient(code("figures.py", "userturn.mplstyle")),
+    output:
+        report(
+            directory("reports/figures"), patterns=["{figure}.svg"], category="Figures"
+        ),
+    log:
+        "logs/figures.log",
+    message:
+        "figures: the paper's figures"
+    shell:
+        f"{REPRO} figures"

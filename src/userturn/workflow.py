@@ -1,0 +1,318 @@
+"""What the Snakefile needs: DVC's decision, told to Snakemake through trigger files.
+
+DVC decides and stores; Snakemake schedules. File times cannot carry that decision: after `dvc pull`
+they are random. So every artifact is an `ancient()` input, and each job has one input whose time
+counts, its trigger: a small file with the stage's command, parameters, dependencies and outputs as
+DVC resolved them. `begin` asks DVC once which stages have changed and makes the triggers of those
+and of everything downstream new, all others old. What is downstream of a stage that then writes the
+same bytes again is scheduled too; DVC skips it in its turn.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import yaml
+
+from userturn.errors import StudyError, UserturnError
+from userturn.params import PARAMS_FILE, Study, load_study
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+CODE = Path("src/userturn")
+# In the clone, not in paths.cache(), which clones may share.
+TRIGGERS = Path(".cache/stages")
+LOCK_FILE = Path(".cache/run.lock")
+
+LONG_AGO = 946684800.0  # 2000-01-01: older than every artifact
+SHOWN_STAGES = 12
+NEVER_RUN = f"{PARAMS_FILE} new"  # what DVC says of a stage that dvc.lock does not know
+
+
+class RunError(UserturnError):
+    """A run cannot start here: DVC cannot read the repository, or the clone is in use."""
+
+
+_run_lock: TextIO | None = None  # open as long as this process lives, so that the lock is held
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage instance as DVC resolved it.
+
+    Attributes:
+        name: Name with its matrix slug, such as `generate@smollm2_135m`.
+        slice: Command, dependencies, parameters with their values, outputs; as in the trigger.
+        changed: What DVC found changed, in words; empty for a stage that is up to date.
+    """
+
+    name: str
+    slice: Mapping[str, Any]
+    changed: tuple[str, ...] = ()
+
+    def reads(self, other: Stage) -> bool:
+        """Whether an output of the other stage is a dependency, lies in one, or holds one."""
+        return any(
+            f"{dep}/".startswith(f"{out}/") or f"{out}/".startswith(f"{dep}/")
+            for dep in self.slice["deps"]
+            for out in other.slice["outs"]
+        )
+
+
+def begin(config: Mapping[str, Any], *, decide: bool) -> tuple[Study, str]:
+    """Check the study and, in Snakemake's main process, write the triggers.
+
+    Args:
+        config: Snakemake's `config`; it may repeat values of `params.yaml` and change none.
+        decide: Ask DVC what has changed. False in the processes that Snakemake starts for single
+            jobs, which carry out what the main process decided.
+
+    Returns:
+        The study, and the command that takes the name of a stage and brings it up to date.
+
+    Raises:
+        UserturnError: The study is not valid, `config` contradicts it, DVC cannot read the
+            repository, or another run is at work in this clone.
+    """
+    study = load_study()
+    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
+    refuse_overrides(config, params)
+    use_tools_beside_python()
+    if decide:
+        lock_clone()
+        stages, remote = read_stages(params, study.model_dump(mode="json"))
+        write_triggers(stages)
+        for line in summary(stages):
+            print(line, file=sys.stderr)
+    else:
+        remote = default_remote()
+    pull = "--pull " if remote else ""
+    return study, f"dvc --wait-for-lock repro {pull}--single-item"
+
+
+def trigger(stage: str) -> str:
+    """Path of a stage's trigger file; wildcards stay as they are."""
+    return str(TRIGGERS / f"{stage}.yaml")
+
+
+def code(*names: str) -> list[str]:
+    """Paths of modules and packages of `userturn` that a stage runs."""
+    return [str(CODE / name) for name in names]
+
+
+def refuse_overrides(
+    config: Mapping[str, Any], params: Mapping[str, Any], prefix: str = ""
+) -> None:
+    """Refuse `snakemake --config` that differs from `params.yaml`, which alone DVC reads.
+
+    Raises:
+        StudyError: A value differs; the message says both ways to change it.
+    """
+    for name, value in config.items():
+        key, given = f"{prefix}{name}", params.get(name)
+        if isinstance(value, Mapping) and isinstance(given, Mapping):
+            refuse_overrides(value, given, f"{key}.")
+        elif name not in params or value != given:
+            there = repr(given) if name in params else "not set"
+            raise StudyError(
+                f"--config {key}={value}: {PARAMS_FILE} has {there}, and DVC reads only that "
+                f"file. Edit it, or try the value with `dvc exp run -S {key}={value}`"
+            )
+
+
+def use_tools_beside_python() -> None:
+    """Let jobs find `dvc` and `userturn` where this Python is, venv activated or not."""
+    tools = os.path.dirname(sys.executable)
+    paths = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if paths[0] != tools:
+        os.environ["PATH"] = os.pathsep.join([tools, *paths])
+
+
+def lock_clone() -> None:
+    """Hold the clone for this process; the kernel lets go when it ends, however it ends.
+
+    Snakemake's own lock outlives a killed run and then needs `--unlock`, so the profiles turn it
+    off.
+
+    Raises:
+        RunError: Another process holds the clone, or its folder cannot be written.
+    """
+    global _run_lock
+    if _run_lock is not None:
+        return
+    try:
+        LOCK_FILE.parent.mkdir(parents=True, exist_ok=True)
+        handle = LOCK_FILE.open("a+", encoding="utf-8")
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        raise RunError(
+            f"another snakemake (process {handle.read().strip()}) is at work in this clone: "
+            "wait until it has ended; `userturn status` shows how far it is"
+        ) from None
+    except OSError as error:
+        raise RunError(f"{LOCK_FILE}: cannot be written ({error.strerror})") from None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    _run_lock = handle
+
+
+def read_stages(
+    params: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[list[Stage], str | None]:
+    """Ask DVC for every stage of the study.
+
+    Args:
+        params: `params.yaml` as it stands.
+        defaults: The whole study, to tell what to write where a key is missing.
+
+    Returns:
+        The stages in the order of `dvc.yaml`, and the name of the default remote.
+
+    Raises:
+        StudyError: `dvc.yaml` names a key that `params.yaml` leaves to its default.
+        RunError: DVC cannot read the repository.
+    """
+    with open_repo() as repo:
+        slices = {
+            str(stage.addressing): stage_slice(stage, params, defaults)
+            for stage in repo.index.stages
+            if stage.cmd  # a file added with `dvc add` is no stage of the study
+        }
+        status = repo.status()
+        stages = [
+            Stage(name, slice_, tuple(reasons(status.get(name, []))))
+            for name, slice_ in slices.items()
+        ]
+        return stages, repo.config["core"].get("remote")
+
+
+def default_remote() -> str | None:
+    """Name of DVC's default remote, or None."""
+    with open_repo() as repo:
+        remote: str | None = repo.config["core"].get("remote")
+        return remote
+
+
+@contextmanager
+def open_repo() -> Iterator[Repo]:
+    """The DVC repository of this folder; what DVC cannot do becomes a RunError."""
+    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            yield repo
+    except DvcException as error:
+        raise RunError(f"DVC: {error}") from None
+
+
+def stage_slice(
+    stage: Any, params: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What one stage runs and depends on, with the values of its parameters.
+
+    Args:
+        stage: A stage of DVC.
+        params: `params.yaml` as it stands.
+        defaults: The whole study, to tell what to write where a key is missing.
+
+    Raises:
+        StudyError: A key that the stage names is not written out in `params.yaml`.
+    """
+    values = {}
+    for key in (key for dependency in stage.params for key in dependency.params):
+        try:
+            values[key] = value_at(params, key)
+        except KeyError:
+            default = yaml.safe_dump(value_at(defaults, key), default_flow_style=True).strip()
+            raise StudyError(
+                f"{PARAMS_FILE}: write out {key}, since DVC compares it and knows no defaults; "
+                f"its default is {default.removesuffix('...').strip()}"
+            ) from None
+    return {
+        "cmd": stage.cmd,
+        "deps": [str(dependency) for dependency in stage.deps if dependency not in stage.params],
+        "params": values,
+        "outs": [str(out) for out in stage.outs],
+    }
+
+
+def value_at(tree: Mapping[str, Any], key: str) -> Any:
+    """Value at a dotted key. Raises KeyError where there is none."""
+    value: Any = tree
+    for part in key.split("."):
+        if not isinstance(value, Mapping):
+            raise KeyError(key)
+        value = value[part]
+    return value
+
+
+def reasons(status: Iterable[str | Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """DVC's status of one stage in words, the changed parameters by their keys."""
+    for entry in status:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        for path, what in (pair for found in entry.values() for pair in found.items()):
+            if isinstance(what, Mapping):
+                yield from (f"{key} {state}" for key, state in what.items())
+            else:
+                yield f"{path} {what}"
+
+
+def stale(stages: Iterable[Stage]) -> set[str]:
+    """Names of the changed stages and of all that is downstream of them."""
+    stages = list(stages)
+    found = [stage for stage in stages if stage.changed]
+    names = {stage.name for stage in found}
+    for source in found:  # grows while it is walked
+        for stage in stages:
+            if stage.name not in names and stage.reads(source):
+                names.add(stage.name)
+                found.append(stage)
+    return names
+
+
+def write_triggers(stages: Iterable[Stage], folder: Path = TRIGGERS) -> None:
+    """Write one trigger per stage: new where the stage is stale, old where it is up to date.
+
+    Triggers of stages that the study no longer has are removed.
+    """
+    stages = list(stages)
+    to_run = stale(stages)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = set()
+    for stage in stages:
+        path = folder / f"{stage.name}.yaml"
+        text = yaml.safe_dump(dict(stage.slice), sort_keys=False, width=100)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+        os.utime(path, None if stage.name in to_run else (LONG_AGO, LONG_AGO))
+        kept.add(path)
+    for path in set(folder.glob("*.yaml")) - kept:
+        path.unlink()
+
+
+def summary(stages: Iterable[Stage]) -> Iterator[str]:
+    """What DVC found, for the terminal: one line, and one for each changed stage."""
+    stages = list(stages)
+    new = [stage for stage in stages if NEVER_RUN in stage.changed]
+    changed = [stage for stage in stages if stage.changed and stage not in new]
+    if not new and not changed:
+        yield f"DVC: all {len(stages)} stages are up to date"
+        return
+    yield f"DVC: of {len(stages)} stages {len(new)} have not run yet, {len(changed)} have changed"
+    for stage in changed[:SHOWN_STAGES]:
+        yield f"  {stage.name}: {', '.join(stage.changed)}"
+    if len(changed) > SHOWN_STAGES:
+        yield f"  and {len(changed) - SHOWN_STAGES} more (`dvc status` lists all)"

@@ -1,0 +1,201 @@
+"""Clones of the project with a small study, and the real tools run in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+STANDIN = Path(__file__).with_name("standin.py")
+
+
+def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> dict[str, Any]:
+    """The laptop study with these models and datasets; `spare` is fetched and never probed."""
+    params = yaml.safe_load((ROOT / "studies" / "laptop.yaml").read_text())
+    engine = {"name": "fake", "dtype": "float32", "max_model_len": 4096}
+    entry = {"format": "hf", "chat": {}, "engine": engine}
+    pretrained = list(dict.fromkeys([*models, scorer, spare]))
+    params["prompts"] = {"datasets": datasets, "items": 3}
+    params["models"] = {"pretrained": pretrained, "trained": [], "probe": models}
+    params["ground"]["scorer"] = scorer
+    params["model"] = {
+        slug: {"source": {"type": "file", "path": f"models/{slug}"}, **entry} for slug in pretrained
+    }
+    params["dataset"] = {
+        slug: {"kind": "jsonl", "source": {"type": "file", "path": f"{slug}.jsonl"}}
+        for slug in datasets
+    }
+    return params
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a tool: its exit status and what it printed."""
+
+    status: int
+    text: str
+
+    @property
+    def executed(self) -> set[str]:
+        """Stages whose command DVC ran."""
+        return set(re.findall(r"Running stage '([^']+)'", self.text))
+
+    @property
+    def scheduled(self) -> set[str]:
+        """Stages that Snakemake ran, or with `-n` would run."""
+        return set(re.findall(r"^Job \d+: ([a-z0-9_@]+):", self.text, re.MULTILINE))
+
+
+@dataclass
+class Clone:
+    """A working copy, and the tools run in it."""
+
+    path: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *command: str) -> Run:
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def environment(self) -> dict[str, str]:
+        return {**self.env, "PYTHONPATH": str(self.path / "src")}
+
+    def snakemake(self, *arguments: str) -> Run:
+        return self.command(str(TOOLS / "snakemake"), *arguments)
+
+    def dvc(self, *arguments: str) -> Run:
+        return self.command(str(TOOLS / "dvc"), *arguments)
+
+    def git(self, *arguments: str) -> Run:
+        done = self.command("git", *arguments)
+        assert done.status == 0, done.text
+        return done
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change `params.yaml`."""
+        file = self.path / "params.yaml"
+        params = yaml.safe_load(file.read_text())
+        change(params)
+        file.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def assert_clean(self) -> None:
+        """DVC finds nothing to do, by status and by repro, and neither does Snakemake."""
+        assert "up to date" in self.dvc("status").text
+        repro = self.dvc("repro")
+        assert repro.status == 0, repro.text
+        assert repro.executed == set()
+        dry = self.snakemake("-n")
+        assert dry.scheduled == set(), dry.text
+        assert "Nothing to be done" in dry.text
+
+
+@pytest.fixture(scope="session")
+def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment without this user's git and DVC settings, the virtual environment not active."""
+    home = tmp_path_factory.mktemp("home")
+    tools = home / "bin"
+    tools.mkdir()
+    if not (TOOLS / "userturn").exists():
+        script = tools / "userturn"
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {STANDIN} "$@"\n')
+        script.chmod(0o755)
+    identity = {"NAME": "Test", "EMAIL": "test@example.org"}
+    return {
+        "PATH": os.pathsep.join([str(tools), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc-global"),
+        "DVC_SYSTEM_CONFIG_DIR": str(home / "dvc-system"),
+        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+        **{
+            f"GIT_{who}_{key}": to
+            for who in ("AUTHOR", "COMMITTER")
+            for key, to in identity.items()
+        },
+    }
+
+
+def plant(path: Path, params: Mapping[str, Any], env: Mapping[str, str]) -> Clone:
+    """A new repository at `path` with the project's files and a study of its own."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if not name.startswith("tests/") and name != "dvc.lock" and (ROOT / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, path / name)
+    (path / "params.yaml").write_text(yaml.safe_dump(dict(params), sort_keys=False))
+    if not (TOOLS / "userturn").exists():  # the stand-in needs no code, but DVC hashes it
+        stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+        for dep in {dep for stage in stages for dep in stage["deps"] if dep.startswith("src/")}:
+            if not (path / dep).exists():
+                (path / dep).write_text("# not there yet\n")
+    clone = Clone(path, dict(env))
+    clone.git("init", "--quiet", "--initial-branch=main")
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--message=Study")
+    return clone
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The first clone after a complete run, its artifacts pushed to a folder."""
+
+    clone: Clone
+    remote: Path
+    first_run: Run
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) -> Origin:
+    params = study(["alpha"], ["first"], scorer="alpha", spare="beta")
+    clone = plant(tmp_path_factory.mktemp("origin"), params, tool_env)
+    first_run = clone.snakemake()
+    assert first_run.status == 0, first_run.text
+    remote = tmp_path_factory.mktemp("remote")
+    assert clone.dvc("remote", "add", "--default", "folder", str(remote)).status == 0
+    pushed = clone.dvc("push", "--run-cache")
+    assert pushed.status == 0, pushed.text
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--message=First run")
+    return Origin(clone, remote, first_run)
+
+
+@pytest.fixture
+def fresh(origin: Origin, tmp_path: Path) -> Clone:
+    """A clone of the origin, nothing pulled."""
+    origin.clone.git("clone", "--quiet", str(origin.clone.path), str(tmp_path / "clone"))
+    return Clone(tmp_path / "clone", origin.clone.env)
+
+
+@pytest.fixture
+def pulled(fresh: Clone) -> Clone:
+    """A clone of the origin after `dvc pull`."""
+    done = fresh.dvc("pull")
+    assert done.status == 0, done.text
+    return fresh

@@ -1,0 +1,161 @@
+"""Rules and stages are one graph, and a study that cannot run says why."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import TOOLS, Clone, plant, study
+
+pytestmark = pytest.mark.slow
+
+LAPTOP = study(
+    ["smollm2_135m"], ["gsm_symbolic", "ifbench", "mt_bench"], "smollm2_135m", "smollm2_135m"
+)
+ELEVEN = study([f"model_{n}" for n in range(11)], [f"set_{n}" for n in range(5)], "judge", "spare")
+
+
+def stages(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
+    """Inputs and outputs of each stage as DVC resolves them, folders as the files in them."""
+    from dvc.repo import Repo
+
+    with Repo(str(clone.path)) as repo:
+        found = list(repo.index.stages)
+    outs = {stage.addressing: {str(out) for out in stage.outs} for stage in found}
+    made = set().union(*outs.values())
+
+    def files(dep: str) -> set[str]:
+        return {out for out in made if out.startswith(f"{dep}/")} or {dep}
+
+    relative = {
+        stage.addressing: {
+            str(Path(dep.fs_path).relative_to(clone.path))
+            for dep in stage.deps
+            if dep not in stage.params
+        }
+        for stage in found
+    }
+    return {
+        name: (
+            set().union(*map(files, deps)),
+            {str(Path(clone.path, out).relative_to(clone.path)) for out in outs[name]},
+        )
+        for name, deps in relative.items()
+    }
+
+
+def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
+    """Inputs and outputs of each job as Snakemake lists them, by the stage its shell names."""
+    done = clone.snakemake("--detailed-summary", "--quiet", "all")
+    assert done.status == 0, done.text
+    lines = done.text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("output_file"))
+    jobs: dict[str, tuple[set[str], set[str]]] = {}
+    for row in csv.DictReader(lines[start:], delimiter="\t", quoting=csv.QUOTE_NONE):
+        stage = row["shellcmd"].split()[-1]
+        inputs, outputs = jobs.setdefault(stage, (set(), set()))
+        inputs |= set(row["input-file(s)"].split(",")) - {f".cache/stages/{stage}.yaml"}
+        outputs.add(row["output_file"])
+        assert row["rule"] == stage.split("@")[0]
+        assert row["shellcmd"] == f"dvc --wait-for-lock repro --single-item {stage}"
+        assert row["log-file(s)"] == f"logs/{stage.replace('@', '-')}.log"
+    return jobs
+
+
+@pytest.mark.parametrize(
+    ("params", "count"), [(LAPTOP, 3 + 1 + 5 - 1 + 2), (ELEVEN, 5 + 13 + 4 * 11 + 2)]
+)
+def test_rules_are_the_stages(
+    params: dict[str, Any], count: int, tmp_path: Path, tool_env: dict[str, str]
+) -> None:
+    clone = plant(tmp_path, params, tool_env)
+    by_rule, by_stage = rules(clone), stages(clone)
+    assert len(by_stage) == count
+    assert by_rule == by_stage
+    dry = clone.snakemake("-n")
+    assert dry.scheduled == set(by_stage)
+    generate = {name for name in dry.scheduled if name.startswith("generate@")}
+    assert len(generate) == len(params["models"]["probe"])
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) -> Clone:
+    return plant(tmp_path_factory.mktemp("planted"), LAPTOP, tool_env)
+
+
+def test_graphs_print(planted: Clone) -> None:
+    steps = ["prompts", "generate", "perturb", "ground", "classify", "tables", "figures"]
+    for option in ("--dag", "--rulegraph"):
+        text = planted.snakemake(option).text
+        assert "digraph" in text
+        assert all(f'label = "{step}' in text for step in steps)
+    text = planted.command(str(TOOLS / "dvc"), "dag", "--dot").text
+    for before, after in pairwise(steps[1:5]):
+        assert f'"{before}@smollm2_135m" -> "{after}@smollm2_135m"' in text
+
+
+def test_lint_finds_nothing_but_the_missing_conda_environment(planted: Clone) -> None:
+    """One virtual environment serves all steps, so no rule names an environment of its own."""
+    text = planted.snakemake("--lint").text
+    found = [line.strip() for line in text.splitlines() if line.startswith("    * ")]
+    assert found
+    assert {line.split(":")[0] for line in found} == {
+        "* Specify a conda environment or container for each rule."
+    }
+    assert planted.command(str(TOOLS / "snakefmt"), "--check", "Snakefile").status == 0
+
+
+@pytest.fixture
+def scratch(planted: Clone) -> Any:
+    yield planted
+    planted.git("checkout", "--quiet", ".")
+
+
+def drop_chat(params: dict[str, Any]) -> None:
+    del params["model"]["smollm2_135m"]["chat"]
+
+
+def misspell(params: dict[str, Any]) -> None:
+    params["generate"]["contxt"] = "live"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop_chat, "params.yaml: write out model.smollm2_135m.chat"),
+        (misspell, "generate.contxt: unknown key"),
+    ],
+)
+def test_study_that_cannot_run_is_named_without_traceback(
+    scratch: Clone, change: Any, message: str
+) -> None:
+    scratch.edit(change)
+    run = scratch.snakemake("-n")
+    assert run.status != 0
+    assert message in run.text
+    assert "Traceback" not in run.text
+    assert 'File "' not in run.text
+
+
+def test_config_may_repeat_params_and_not_contradict_them(planted: Clone) -> None:
+    assert planted.snakemake("-n", "--config", "seed=0").status == 0
+    run = planted.snakemake("-n", "--config", "seed=1")
+    assert run.status != 0
+    assert "dvc exp run -S seed=1" in run.text
+
+
+def test_second_run_in_one_clone_is_refused(planted: Clone) -> None:
+    lock = planted.path / ".cache" / "run.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.write("4711\n")
+        handle.flush()
+        run = planted.snakemake()
+    assert run.status != 0
+    assert "another snakemake (process 4711) is at work in this clone" in run.text
