@@ -1,17 +1,18 @@
 # The paper's steps as rules: prompts and weights -> generate -> perturb -> ground -> classify ->
 # tables -> figures. Rules schedule; what a step runs, and whether it must, is decided by DVC
-# (dvc.yaml, the same graph). So the only input whose time counts is the trigger that `begin`
-# writes for each stage; every other one is `ancient`.
+# (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the files' times:
+# src/userturn/workflow.py.
 from snakemake.exceptions import WorkflowError
 
 from userturn.errors import UserturnError
 from userturn.workflow import begin, code, trigger
 
 try:
-    study, REPRO = begin(config, decide=workflow.is_main_process)
+    plan = begin(config, decide=workflow.is_main_process)
 except UserturnError as error:
-    raise WorkflowError(error)
+    raise WorkflowError(str(error)) from None
 
+study, artifact, REPRO = plan.study, plan.artifact, plan.repro
 DATASETS = study.prompts.datasets
 PRETRAINED = study.models.pretrained
 PROBED = study.models.probe
@@ -79,8 +80,8 @@ rule generate:
     "Answer every prompt, score the answers, then generate turns under the user role."
     input:
         trigger=trigger("generate@{model}"),
-        prompts=ancient(PROMPTS),
-        weights=ancient("data/weights/{model}/weights.json"),
+        prompts=artifact(*PROMPTS),
+        weights=artifact("data/weights/{model}/weights.json"),
         code=ancient(code("generate.py", "requests.py", "roles.py", "tasks.py")),
     output:
         answers="data/answers/{model}.parquet",
@@ -102,9 +103,9 @@ rule perturb:
     "Generate user turns after perturbed answers: the controls."
     input:
         trigger=trigger("perturb@{model}"),
-        prompts=ancient(PROMPTS),
-        weights=ancient("data/weights/{model}/weights.json"),
-        answers=ancient("data/answers/{model}.parquet"),
+        prompts=artifact(*PROMPTS),
+        weights=artifact("data/weights/{model}/weights.json"),
+        answers=artifact("data/answers/{model}.parquet"),
         code=ancient(code("perturb.py", "requests.py", "roles.py")),
     output:
         "data/controls/{model}.parquet",
@@ -125,11 +126,11 @@ rule ground:
     "Measure by log-probabilities how much each user turn owes to its answer and role."
     input:
         trigger=trigger("ground@{model}"),
-        prompts=ancient(PROMPTS),
-        weights=ancient(f"data/weights/{SCORER}/weights.json"),
-        answers=ancient("data/answers/{model}.parquet"),
-        user_turns=ancient("data/user_turns/{model}.parquet"),
-        controls=ancient("data/controls/{model}.parquet"),
+        prompts=artifact(*PROMPTS),
+        weights=artifact(f"data/weights/{SCORER}/weights.json"),
+        answers=artifact("data/answers/{model}.parquet"),
+        user_turns=artifact("data/user_turns/{model}.parquet"),
+        controls=artifact("data/controls/{model}.parquet"),
         code=ancient(code("grounding.py", "overlap.py", "roles.py")),
     output:
         "data/grounding/{model}.parquet",
@@ -150,11 +151,11 @@ rule classify:
     "Label every user turn with every judge."
     input:
         trigger=trigger("classify@{model}"),
-        prompts=ancient(PROMPTS),
-        answers=ancient("data/answers/{model}.parquet"),
-        user_turns=ancient("data/user_turns/{model}.parquet"),
-        controls=ancient("data/controls/{model}.parquet"),
-        grounding=ancient("data/grounding/{model}.parquet"),
+        prompts=artifact(*PROMPTS),
+        answers=artifact("data/answers/{model}.parquet"),
+        user_turns=artifact("data/user_turns/{model}.parquet"),
+        controls=artifact("data/controls/{model}.parquet"),
+        grounding=artifact("data/grounding/{model}.parquet"),
         code=ancient(code("classify.py", "judges", "labels.py", "overlap.py")),
     output:
         "data/labels/{model}.parquet",
@@ -170,12 +171,12 @@ rule tables:
     "Rates with intervals, contrasts, task accuracy: every number of the report."
     input:
         trigger=trigger("tables"),
-        prompts=ancient(PROMPTS),
-        answers=ancient(expand("data/answers/{model}.parquet", model=PROBED)),
-        user_turns=ancient(expand("data/user_turns/{model}.parquet", model=PROBED)),
-        controls=ancient(expand("data/controls/{model}.parquet", model=PROBED)),
-        grounding=ancient(expand("data/grounding/{model}.parquet", model=PROBED)),
-        labels=ancient(expand("data/labels/{model}.parquet", model=PROBED)),
+        prompts=artifact(*PROMPTS),
+        answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
+        user_turns=artifact(*expand("data/user_turns/{model}.parquet", model=PROBED)),
+        controls=artifact(*expand("data/controls/{model}.parquet", model=PROBED)),
+        grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
+        labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
         code=ancient(code("stats.py", "tables.py")),
     output:
         metrics=report("reports/metrics.json", category="Numbers"),
@@ -194,7 +195,7 @@ rule figures:
     "The paper's figures, each with the data it shows."
     input:
         trigger=trigger("figures"),
-        tables=ancient("reports/tables"),
+        tables=artifact("reports/tables"),
         code=ancient(code("figures.py", "userturn.mplstyle")),
     output:
         report(

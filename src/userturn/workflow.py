@@ -1,11 +1,15 @@
-"""What the Snakefile needs: DVC's decision, told to Snakemake through trigger files.
+"""What the Snakefile needs: DVC's decision, told to Snakemake.
 
 DVC decides and stores; Snakemake schedules. File times cannot carry that decision: after `dvc pull`
-they are random. So every artifact is an `ancient()` input, and each job has one input whose time
-counts, its trigger: a small file with the stage's command, parameters, dependencies and outputs as
-DVC resolved them. `begin` asks DVC once which stages have changed and makes the triggers of those
-and of everything downstream new, all others old. What is downstream of a stage that then writes the
-same bytes again is scheduled too; DVC skips it in its turn.
+they are random. So `begin` asks DVC once which stages have changed, and
+
+- each job has one input whose time counts, its trigger: a small file with the stage's command,
+  dependencies, parameters and outputs as DVC resolved them. It is new for a stage that is stale
+  (changed, or downstream of a changed one) and old for every other;
+- an artifact is an `ancient` input unless the stage that makes it is stale: `Plan.artifact`.
+
+What is downstream of a stage that then writes the same bytes again is scheduled too; DVC skips it
+in its turn.
 """
 
 from __future__ import annotations
@@ -13,7 +17,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,16 +72,38 @@ class Stage:
         )
 
 
-def begin(config: Mapping[str, Any], *, decide: bool) -> tuple[Study, str]:
+@dataclass(frozen=True)
+class Plan:
+    """What the rules are made of.
+
+    Attributes:
+        study: The checked study.
+        repro: Command that takes the name of a stage and brings it up to date.
+        stale_files: Outputs of the stages that DVC is going to look at in this run.
+    """
+
+    study: Study
+    repro: str
+    stale_files: frozenset[str] = frozenset()
+
+    def artifact(self, *patterns: str) -> Callable[[Any], list[str]]:
+        """Input function for artifacts: old ones, whatever their time, unless they are made now."""
+        from snakemake.io import ancient  # type: ignore[import-untyped]
+
+        def paths(wildcards: Any) -> list[str]:
+            found = [pattern.format(**wildcards) for pattern in patterns]
+            return [path if path in self.stale_files else ancient(path) for path in found]
+
+        return paths
+
+
+def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
     """Check the study and, in Snakemake's main process, write the triggers.
 
     Args:
         config: Snakemake's `config`; it may repeat values of `params.yaml` and change none.
         decide: Ask DVC what has changed. False in the processes that Snakemake starts for single
             jobs, which carry out what the main process decided.
-
-    Returns:
-        The study, and the command that takes the name of a stage and brings it up to date.
 
     Raises:
         UserturnError: The study is not valid, `config` contradicts it, DVC cannot read the
@@ -86,16 +113,21 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> tuple[Study, str]:
     params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
     refuse_overrides(config, params)
     use_tools_beside_python()
-    if decide:
-        lock_clone()
-        stages, remote = read_stages(params, study.model_dump(mode="json"))
-        write_triggers(stages)
-        for line in summary(stages):
-            print(line, file=sys.stderr)
-    else:
-        remote = default_remote()
-    pull = "--pull " if remote else ""
-    return study, f"dvc --wait-for-lock repro {pull}--single-item"
+    if not decide:
+        return Plan(study, repro_command(default_remote()))
+    lock_clone()
+    stages, remote = read_stages(params, study.model_dump(mode="json"))
+    to_run = stale(stages)
+    write_triggers(stages, to_run)
+    for line in summary(stages):
+        print(line, file=sys.stderr)
+    made = {out for stage in stages if stage.name in to_run for out in stage.slice["outs"]}
+    return Plan(study, repro_command(remote), frozenset(made))
+
+
+def repro_command(remote: str | None) -> str:
+    """Command that brings one stage up to date; what a colleague pushed is pulled, not made."""
+    return f"dvc --wait-for-lock repro {'--pull ' if remote else ''}--single-item"
 
 
 def trigger(stage: str) -> str:
@@ -283,21 +315,25 @@ def stale(stages: Iterable[Stage]) -> set[str]:
     return names
 
 
-def write_triggers(stages: Iterable[Stage], folder: Path = TRIGGERS) -> None:
+def write_triggers(
+    stages: Iterable[Stage], to_run: Collection[str], folder: Path = TRIGGERS
+) -> None:
     """Write one trigger per stage: new where the stage is stale, old where it is up to date.
 
-    Triggers of stages that the study no longer has are removed.
+    A new one also says when it was written, because Snakemake takes a file with the bytes of the
+    job's last run for unchanged, however new it is. Triggers of stages that the study no longer
+    has are removed.
     """
-    stages = list(stages)
-    to_run = stale(stages)
     folder.mkdir(parents=True, exist_ok=True)
     kept = set()
     for stage in stages:
         path = folder / f"{stage.name}.yaml"
-        text = yaml.safe_dump(dict(stage.slice), sort_keys=False, width=100)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-        os.utime(path, None if stage.name in to_run else (LONG_AGO, LONG_AGO))
+        facts = dict(stage.slice)
+        if stage.name in to_run:
+            facts["stale"] = {"changed": list(stage.changed), "nanoseconds": time.time_ns()}
+        path.write_text(yaml.safe_dump(facts, sort_keys=False, width=100), encoding="utf-8")
+        if stage.name not in to_run:
+            os.utime(path, (LONG_AGO, LONG_AGO))
         kept.add(path)
     for path in set(folder.glob("*.yaml")) - kept:
         path.unlink()

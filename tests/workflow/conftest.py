@@ -81,7 +81,8 @@ class Clone:
         return {**self.env, "PYTHONPATH": str(self.path / "src")}
 
     def snakemake(self, *arguments: str) -> Run:
-        return self.command(str(TOOLS / "snakemake"), *arguments)
+        """Snakemake with one job at a time, so that the output of DVC's processes does not mix."""
+        return self.command(str(TOOLS / "snakemake"), "--cores=1", *arguments)
 
     def dvc(self, *arguments: str) -> Run:
         return self.command(str(TOOLS / "dvc"), *arguments)
@@ -99,11 +100,8 @@ class Clone:
         file.write_text(yaml.safe_dump(params, sort_keys=False))
 
     def assert_clean(self) -> None:
-        """DVC finds nothing to do, by status and by repro, and neither does Snakemake."""
+        """DVC finds nothing to do, and neither does Snakemake."""
         assert "up to date" in self.dvc("status").text
-        repro = self.dvc("repro")
-        assert repro.status == 0, repro.text
-        assert repro.executed == set()
         dry = self.snakemake("-n")
         assert dry.scheduled == set(), dry.text
         assert "Nothing to be done" in dry.text

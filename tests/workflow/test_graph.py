@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
+import json
+import sys
+from contextlib import chdir
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,46 +26,57 @@ def stages(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
     """Inputs and outputs of each stage as DVC resolves them, folders as the files in them."""
     from dvc.repo import Repo
 
-    with Repo(str(clone.path)) as repo:
-        found = list(repo.index.stages)
-    outs = {stage.addressing: {str(out) for out in stage.outs} for stage in found}
+    with chdir(clone.path), Repo(".") as repo:
+        deps = {
+            stage.addressing: {str(dep) for dep in stage.deps if dep not in stage.params}
+            for stage in repo.index.stages
+        }
+        outs = {stage.addressing: {str(out) for out in stage.outs} for stage in repo.index.stages}
     made = set().union(*outs.values())
 
     def files(dep: str) -> set[str]:
         return {out for out in made if out.startswith(f"{dep}/")} or {dep}
 
-    relative = {
-        stage.addressing: {
-            str(Path(dep.fs_path).relative_to(clone.path))
-            for dep in stage.deps
-            if dep not in stage.params
+    return {name: (set().union(*map(files, deps[name])), outs[name]) for name in deps}
+
+
+JOBS = """
+import json
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    workflow = api.workflow(ResourceSettings(cores=2), snakefile=Path("Snakefile"))
+    workflow.dag(DAGSettings(targets={"all"})).execute_workflow(executor="dryrun")
+    jobs = [job for job in workflow._workflow.dag.jobs if job.rule.name != "all"]
+    facts = {
+        job.shellcmd: {
+            "rule": job.rule.name,
+            "inputs": list(job.input),
+            "outputs": list(job.output),
+            "logs": list(job.log),
         }
-        for stage in found
+        for job in jobs
     }
-    return {
-        name: (
-            set().union(*map(files, deps)),
-            {str(Path(clone.path, out).relative_to(clone.path)) for out in outs[name]},
-        )
-        for name, deps in relative.items()
-    }
+print("JOBS", json.dumps(facts, default=str))
+"""
 
 
 def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
-    """Inputs and outputs of each job as Snakemake lists them, by the stage its shell names."""
-    done = clone.snakemake("--detailed-summary", "--quiet", "all")
+    """Inputs and outputs of each of Snakemake's jobs, by the stage that its shell names."""
+    done = clone.command(sys.executable, "-c", JOBS)
     assert done.status == 0, done.text
-    lines = done.text.splitlines()
-    start = next(n for n, line in enumerate(lines) if line.startswith("output_file"))
-    jobs: dict[str, tuple[set[str], set[str]]] = {}
-    for row in csv.DictReader(lines[start:], delimiter="\t", quoting=csv.QUOTE_NONE):
-        stage = row["shellcmd"].split()[-1]
-        inputs, outputs = jobs.setdefault(stage, (set(), set()))
-        inputs |= set(row["input-file(s)"].split(",")) - {f".cache/stages/{stage}.yaml"}
-        outputs.add(row["output_file"])
-        assert row["rule"] == stage.split("@")[0]
-        assert row["shellcmd"] == f"dvc --wait-for-lock repro --single-item {stage}"
-        assert row["log-file(s)"] == f"logs/{stage.replace('@', '-')}.log"
+    facts = next(line for line in done.text.splitlines() if line.startswith("JOBS "))
+    jobs = {}
+    for shell, job in json.loads(facts.removeprefix("JOBS ")).items():
+        command, stage = shell.rsplit(" ", 1)
+        assert command == "dvc --wait-for-lock repro --single-item"
+        assert job["rule"] == stage.split("@")[0]
+        assert job["logs"] == [f"logs/{stage.replace('@', '-')}.log"]
+        trigger = f".cache/stages/{stage}.yaml"
+        assert trigger in job["inputs"]
+        jobs[stage] = (set(job["inputs"]) - {trigger}, set(job["outputs"]))
     return jobs
 
 
@@ -139,7 +152,7 @@ def test_study_that_cannot_run_is_named_without_traceback(
     assert run.status != 0
     assert message in run.text
     assert "Traceback" not in run.text
-    assert 'File "' not in run.text
+    assert "workflow.py" not in run.text
 
 
 def test_config_may_repeat_params_and_not_contradict_them(planted: Clone) -> None:
