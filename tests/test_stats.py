@@ -19,6 +19,7 @@ from userturn.stats import (
     rate,
 )
 
+MONTE_CARLO = 3 * np.sqrt(0.05 * 0.95 / 500)  # of a share near 0.95 or 0.05
 SHARES = st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 0.75, 1.0]), min_size=1, max_size=40)
 
 
@@ -52,18 +53,16 @@ def test_cluster_rate_holds_its_estimate_within_bounds(values):
 
 def test_cluster_rate_is_the_bootstrap_over_prompts():
     rng = np.random.default_rng(3)
-    values = rng.binomial(4, 0.3, size=60) / 4
+    values = rng.binomial(4, 0.3, size=400) / 4
     got = cluster_rate(values, 0.95, 20_000, 0)
-    drawn = rng.choice(values, size=(20_000, 60)).mean(axis=1)
-    assert (got.low, got.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.006)
+    drawn = rng.choice(values, size=(20_000, 400)).mean(axis=1)
+    assert (got.low, got.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.004)
 
 
 def test_prompts_that_agree_get_the_exact_bound():
     bound = 1 - 0.025 ** (1 / 10)
     assert cluster_rate([0.0] * 10, 0.95, 100, 0).high == pytest.approx(bound)
     assert cluster_rate([1.0] * 10, 0.95, 100, 0).low == pytest.approx(1 - bound)
-    middle = cluster_rate([0.5] * 10, 0.95, 100, 0)
-    assert (middle.low, middle.high) == pytest.approx((0.5 - bound / 2, 0.5 + bound / 2))
 
 
 def test_rate_chooses_by_what_a_prompt_holds():
@@ -81,18 +80,19 @@ def test_nothing_gives_no_data():
 
 
 @pytest.mark.parametrize("samples", [1, 4])
-def test_intervals_cover_the_truth(samples):
+@pytest.mark.parametrize(("truth", "prompts"), [(0.3, 80), (0.15, 12)])
+def test_intervals_cover_the_truth(samples, truth, prompts):
     """Prompts differ in their own rate, so samples of one prompt resemble each other."""
     rng = np.random.default_rng(11)
-    truth, prompts, sets = 0.3, 80, 500
     covered = 0
-    for index in range(sets):
-        own = rng.beta(0.6, 1.4, size=prompts)
+    for index in range(500):
+        own = rng.beta(2 * truth, 2 * (1 - truth), size=prompts)
         values = rng.binomial(samples, own) / samples
-        got = rate(values, samples > 1, 0.95, 1000, index)
+        got = rate(values, samples > 1, 0.95, 500, index)
         covered += got.low <= truth <= got.high
-    error = 3 * np.sqrt(0.95 * 0.05 / sets)
-    assert abs(covered / sets - 0.95) < error + 0.01  # 0.01: the bootstrap at 80 prompts
+    assert covered / 500 > 0.95 - MONTE_CARLO
+    if prompts == 80:  # over few prompts an interval of a small rate covers more, never less
+        assert covered / 500 < 0.95 + MONTE_CARLO
 
 
 def test_ignoring_the_clusters_would_not_cover():
@@ -106,18 +106,29 @@ def test_ignoring_the_clusters_would_not_cover():
     assert covered / 500 < 0.9
 
 
-def test_contrast_intervals_cover_the_truth():
+@pytest.mark.parametrize("prompts", [12, 80])
+def test_contrasts_cover_the_truth_and_keep_their_level(prompts):
     rng = np.random.default_rng(5)
     covered, significant = 0, 0
     for index in range(500):
-        own = rng.beta(0.6, 1.4, size=80)
+        own = rng.beta(0.6, 1.4, size=prompts)
         a, b = rng.binomial(1, own), rng.binomial(1, 0.5 * own)  # the truth is -0.15
-        got = paired_contrast(a, b, 0.95, 1000, index).difference
+        got = paired_contrast(a, b, 0.95, 500, index).difference
         covered += got.low <= -0.15 <= got.high
         null = rng.binomial(1, own)
         significant += paired_contrast(a, null, 0.95, 100, index).p < 0.05
-    assert abs(covered / 500 - 0.95) < 0.04
-    assert significant / 500 <= 0.05 + 0.03
+    assert covered / 500 > 0.95 - MONTE_CARLO
+    assert significant / 500 < 0.05 + MONTE_CARLO
+
+
+def test_sampled_contrasts_keep_their_level():
+    rng = np.random.default_rng(7)
+    significant = 0
+    for index in range(200):
+        own = rng.beta(0.6, 1.4, size=30)
+        a, b = (rng.binomial(4, own) / 4 for _ in range(2))
+        significant += paired_contrast(a, b, 0.95, 100, index).p < 0.05
+    assert significant / 200 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
 BITS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
@@ -159,9 +170,8 @@ def test_contrast_is_antisymmetric_and_refuses_unequal_sides():
 
 def test_no_pair_changed():
     got = paired_contrast([0.0] * 12, [0.0] * 12, 0.95, 100, 0)
-    bound = 1 - 0.025 ** (1 / 12)
     assert got.p == 1
-    assert (got.difference.low, got.difference.high) == pytest.approx((-bound, bound))
+    assert got.difference.low < 0 < got.difference.high
 
 
 def test_holm_by_hand():

@@ -84,8 +84,7 @@ def cluster_rate(
 ) -> Interval:
     """Rate over prompts that have several samples: percentile bootstrap over whole prompts.
 
-    A 95 % interval of a few per cent over 36 prompts covers the truth in 88 % of simulated studies,
-    over 100 prompts in 93 %: read it as approximate where few prompts have any success.
+    Clopper-Pearson's interval over prompts where all values are 0, or all 1.
 
     Args:
         values: Mean over its samples, in [0, 1], per prompt.
@@ -93,7 +92,9 @@ def cluster_rate(
         resamples: Bootstrap resamples.
         seed: Seed of the resampling.
     """
-    return _mean_interval(values, (0.0, 1.0), confidence, resamples, seed)
+    if all(value == 0 for value in values) or all(value == 1 for value in values):
+        return greedy_rate(int(sum(values)), len(values), confidence)
+    return _bootstrap(values, (0.0, 1.0), confidence, resamples, seed)
 
 
 def rate(
@@ -139,7 +140,7 @@ def paired_contrast(
         raise ValueError(f"{a.size} prompts cannot be paired with {b.size}")
     if not a.size:
         return Contrast(None, None, NO_DATA, None, "no data", 0)
-    difference = _mean_interval(b - a, (-1.0, 1.0), confidence, resamples, seed)
+    difference = _bootstrap(b - a, (-1.0, 0.0, 0.0, 1.0), confidence, resamples, seed)
     binary = bool(np.isin(np.concatenate([a, b]), (0.0, 1.0)).all())
     p = _mcnemar(a, b) if binary else _sign_flip(b - a, seed)
     test = "mcnemar" if binary else "sign-flip"
@@ -155,38 +156,36 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p is None else next(adjusted) for p in p_values]
 
 
-def _mean_interval(
+def _bootstrap(
     values: Sequence[float] | NDArray[np.float64],
-    limits: tuple[float, float],
+    pseudo: tuple[float, ...],
     confidence: float,
     resamples: int,
     seed: int,
 ) -> Interval:
-    """Bootstrap interval of the mean of values that lie within `limits`.
+    """Percentile bootstrap of a mean over prompts, with half a prompt added at each pseudo-value.
+
+    Where few prompts differ from the rest, resampling them alone claims too much: a 95 % interval
+    of a rate of 15 % over 12 prompts covers the truth in 87 % of simulated studies, and that of a
+    difference that no prompt shows has no width. The pseudo-prompts, one half at each value that a
+    turn (0, 1) or a pair of turns (-1, 0, 0, 1) can take, mend both and matter little from 100
+    prompts on. For pairs they are Agresti and Min's (Statistics in Medicine, 2005).
 
     Prompts take few distinct values, so a resample is one multinomial draw of their counts: the
     same distribution as drawing prompts, at a cost that does not grow with them.
-
-    Where all prompts agree, resampling would claim certainty. Then the share of prompts that differ
-    is at most Clopper-Pearson's bound for 0 of n, and those could lie anywhere within `limits`.
     """
     import numpy as np
-    from statsmodels.stats.proportion import proportion_confint
 
     array = np.asarray(values, dtype=float)
-    n = array.size
-    if not n:
-        return NO_DATA
-    distinct, counts = np.unique(array.round(12), return_counts=True)
-    alpha = 1 - confidence
-    if distinct.size == 1:
-        value = float(distinct[0])
-        _, share = proportion_confint(0, n, alpha=alpha, method="beta")
-        low, high = (float(value + share * (limit - value)) for limit in limits)
-        return Interval(value, low, high, "clopper-pearson")
-    draws = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)
-    low, high = np.quantile(draws @ distinct / n, [alpha / 2, 1 - alpha / 2])
-    return Interval(float(array.mean()), float(low), float(high), "bootstrap")
+    distinct, place = np.unique(np.append(array, pseudo).round(12), return_inverse=True)
+    weights = np.bincount(place, np.append(np.ones(array.size), np.full(len(pseudo), 0.5)))
+    draws = np.random.default_rng(seed).multinomial(
+        array.size, weights / weights.sum(), size=resamples
+    )
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws @ distinct / array.size, [tail, 1 - tail])
+    mean = float(array.mean())
+    return Interval(mean, min(float(low), mean), max(float(high), mean), "bootstrap")
 
 
 def _mcnemar(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

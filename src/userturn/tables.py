@@ -432,14 +432,14 @@ def headline(study: Study, tables: dict[str, list[Row]], prompts: pl.DataFrame) 
         counts = ("prompts", "samples", "invalid", "truncated", "empty", "skipped")
         models[slug] = {
             "followup_rate": _some(greedy[0] if greedy else {}, "rate", "low", "high", *counts),
-            "highest_rate": _some(best, "temperature", "rate", "low", "high"),
+            "highest_rate": _some(best, "temperature", "rate"),
             "accuracy": {
                 row["dataset"]: row["strict"]
                 for row in tables["accuracy"]
                 if row["model"] == slug and row["strict"] is not None
             },
             "controls": {
-                row["condition"]: _some(row, "difference", "low", "high", "p_holm")
+                row["condition"]: row["difference"]
                 for row in controls
                 if row["temperature"] == coldest and row["difference"] is not None
             },
