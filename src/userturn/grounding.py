@@ -1,0 +1,379 @@
+"""Likelihood measures of user turns: how much they owe to this answer, and in whose voice they are.
+
+For a user turn `u` of `|u|` tokens behind query `q` and answer `a`, with a scorer language model:
+
+- grounding   `G = [log p(u | q, a) - mean_k log p(u | q, a'_k)] / |u|`
+- role voice  `V = [log p(u | q, a, user header) - log p(u | q, a, assistant header)] / |u|`
+
+in nats per token. The `a'_k` are answers to other prompts of the same dataset, so that subject and
+form alone earn no grounding, and they carry the same perturbation as `a`, so that a turn which
+reacts to the perturbation alone (the appended question, say) earns none either. Under `swap` the
+context showed another prompt's answer, but `a` is the prompt's own: `G` falls to about 0 if turns
+depend on the answer they were shown. `echo` is always the overlap with the answer that was shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from userturn import artifacts, overlap, paths
+from userturn.engines.base import ScoreRequest
+from userturn.errors import ArtifactError
+from userturn.params import EngineParams, Study
+
+Row = Mapping[str, Any]
+Key = tuple[str, str]
+"""Dataset and item."""
+
+SWAP = "swap"
+
+
+class Contexts(Protocol):
+    """What scoring needs of `userturn.roles.Chat`."""
+
+    def user_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
+        """Ids of `[q, a]` and the header of a user turn."""
+
+    def assistant_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
+        """Ids of `[q, a]` and the header of an assistant turn."""
+
+    def encode_content(self, text: str) -> tuple[int, ...]:
+        """Ids of text in which no control token can appear."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One user turn to measure.
+
+    Attributes:
+        key: Values of artifacts.TURN_KEY.
+        query: The prompt.
+        shown: The answer that its context showed.
+        own: The answer that grounding is measured against: `shown`, but under `swap` the prompt's.
+        text: The user turn.
+        tokens: Its ids for the scorer; empty where there is nothing to score.
+    """
+
+    key: tuple[Any, ...]
+    query: str
+    shown: str
+    own: str
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Turns behind one query and answer, and the requests that score all of them.
+
+    Attributes:
+        turns: The turns, one or more.
+        targets: Their distinct token sequences.
+        own: Scores every target behind the user header, then every target behind the assistant
+            header; the headers are part of its targets, so the context runs once for both.
+        swapped: One request per swapped answer; scores every target behind the user header.
+    """
+
+    turns: tuple[Turn, ...]
+    targets: tuple[tuple[int, ...], ...]
+    own: ScoreRequest
+    swapped: tuple[ScoreRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything to score, and the turns that are left without likelihoods.
+
+    Attributes:
+        groups: Groups to score, in the order of the turns.
+        unscored: Turns with nothing to score.
+        too_long: Turns whose contexts do not fit the scorer.
+    """
+
+    groups: tuple[Group, ...]
+    unscored: tuple[Turn, ...]
+    too_long: tuple[Turn, ...]
+
+    @property
+    def requests(self) -> list[ScoreRequest]:
+        """The requests of all groups, in order."""
+        return [request for group in self.groups for request in (group.own, *group.swapped)]
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihoods:
+    """Log-probabilities of one turn, in nats; `swapped` is null where there was no other answer."""
+
+    tokens: int
+    own: float
+    swapped: float | None
+    assistant: float
+
+    @property
+    def grounding(self) -> float | None:
+        """`G`, in nats per token."""
+        return None if self.swapped is None else (self.own - self.swapped) / self.tokens
+
+    @property
+    def role_voice(self) -> float:
+        """`V`, in nats per token."""
+        return (self.own - self.assistant) / self.tokens
+
+
+def swapped_answers(
+    key: Key, answers: Mapping[Key, str], swaps: int, seed: int, exclude: Iterable[str] = ()
+) -> list[str]:
+    """Answers of other prompts, of the same dataset as far as there are enough.
+
+    They are the first in a seeded order that depends on the prompt alone, so every condition of a
+    prompt is compared with the answers of the same other prompts.
+
+    Args:
+        key: The prompt whose answer is swapped.
+        answers: Answers under one condition, by prompt.
+        swaps: How many to take; fewer where there are no more.
+        seed: Seed of the study.
+        exclude: Texts that are no swap, such as the answer itself.
+    """
+    banned = set(exclude)
+    candidates = [other for other in answers if other != key and answers[other] not in banned]
+
+    def rank(other: Key) -> tuple[bool, bytes]:
+        name = json.dumps([seed, *key, *other]).encode()
+        return other[0] != key[0], hashlib.sha256(name).digest()
+
+    return [answers[other] for other in sorted(candidates, key=rank)[:swaps]]
+
+
+def plan(
+    turns: Sequence[Turn], chat: Contexts, mode: str, swaps: int, seed: int, limit: int | None
+) -> Plan:
+    """Group turns by query and answer, and lay out what to score.
+
+    Args:
+        turns: Turns of every condition.
+        chat: The scorer's chat template.
+        mode: `generate.context` of the study.
+        swaps: Swapped answers per turn.
+        seed: Seed of the study.
+        limit: Longest sequence that the scorer takes, in tokens; None: no limit.
+    """
+    pools: dict[str, dict[Key, str]] = defaultdict(dict)
+    members: dict[tuple[Any, ...], list[Turn]] = defaultdict(list)
+    unscored: list[Turn] = []
+    for turn in turns:
+        dataset, item, condition = turn.key[:3]
+        if turn.own.strip():  # under `swap` the own answers are those of `base`, so these are too
+            pools[condition].setdefault((dataset, item), turn.own)
+        if turn.tokens:
+            members[dataset, item, condition, turn.own, turn.shown].append(turn)
+        else:
+            unscored.append(turn)
+    groups: list[Group] = []
+    too_long: list[Turn] = []
+    for (dataset, item, condition, own, shown), mates in members.items():
+        others = swapped_answers(
+            (dataset, item), pools[condition], swaps, seed, exclude=(own, shown)
+        )
+        group = _group(mates, chat, mode, others)
+        longest = max(
+            len(request.context) + max(map(len, request.targets))
+            for request in (group.own, *group.swapped)
+        )
+        if limit is not None and longest > limit:
+            too_long += mates
+        else:
+            groups.append(group)
+    return Plan(tuple(groups), tuple(unscored), tuple(too_long))
+
+
+def likelihoods(
+    group: Group, own: Sequence[Sequence[float]], swapped: Sequence[Sequence[Sequence[float]]]
+) -> list[tuple[Turn, Likelihoods]]:
+    """Sum an engine's log-probabilities for the turns of a group.
+
+    Args:
+        group: The group.
+        own: Log-probabilities of `group.own`, per target and token.
+        swapped: The same for each of `group.swapped`.
+    """
+    count = len(group.targets)
+    by_target = {}
+    for index, target in enumerate(group.targets):
+        size = len(target)
+        behind_others = [math.fsum(scores[index][-size:]) for scores in swapped]
+        by_target[target] = Likelihoods(
+            tokens=size,
+            own=math.fsum(own[index][-size:]),
+            swapped=math.fsum(behind_others) / len(behind_others) if behind_others else None,
+            assistant=math.fsum(own[count + index][-size:]),
+        )
+    return [(turn, by_target[turn.tokens]) for turn in group.turns]
+
+
+def row(turn: Turn, measured: Likelihoods | None) -> dict[str, Any]:
+    """One row of artifacts.GROUNDING; without likelihoods the measures of the text remain."""
+    text = turn.text if turn.text.strip() else None
+    return {
+        **dict(zip(artifacts.TURN_KEY, turn.key, strict=True)),
+        "tokens": len(turn.tokens),
+        "log_p": measured.own if measured else None,
+        "log_p_swapped": measured.swapped if measured else None,
+        "log_p_assistant": measured.assistant if measured else None,
+        "grounding": measured.grounding if measured else None,
+        "role_voice": measured.role_voice if measured else None,
+        "restatement": overlap.restatement(text, turn.query) if text else None,
+        "echo": overlap.echo(text, turn.shown) if text else None,
+        "loop": overlap.loop(text) if text else None,
+    }
+
+
+def read_turns(study: Study, slug: str) -> list[dict[str, Any]]:
+    """User turns of every condition of one model, as rows of artifacts.USER_TURNS.
+
+    Returns:
+        The rows, each with `query`, `own` (the answer to its prompt under its condition; under
+        `swap` the unperturbed one) and `shown` (the answer that its context showed) beside it.
+
+    Raises:
+        ArtifactError: An artifact is missing, corrupt, or from another study.
+    """
+    queries: dict[Key, str] = {}
+    for dataset in study.prompts.datasets:
+        prompts = artifacts.read(paths.artifact("prompts", dataset), "prompts")
+        queries |= {(p["dataset"], p["item"]): p["text"] for p in prompts.iter_rows(named=True)}
+    answers = {
+        (a["dataset"], a["item"]): a["text"]
+        for a in artifacts.read(paths.artifact("answers", slug), "answers").iter_rows(named=True)
+    }
+    found: list[dict[str, Any]] = []
+    for kind in ("user_turns", "controls"):
+        path = paths.artifact(kind, slug)
+        for turn in artifacts.read(path, kind).iter_rows(named=True):
+            key = turn["dataset"], turn["item"]
+            if key not in queries or key not in answers:
+                raise ArtifactError(
+                    f"{path}: holds a turn of {key[0]}, item {key[1]}, which the study's prompts "
+                    "or answers lack; it is from another study: run `dvc repro`"
+                )
+            shown = turn.pop("answer", answers[key])
+            own = answers[key] if turn["condition"] == SWAP else shown
+            found.append({**turn, "query": queries[key], "own": own, "shown": shown})
+    return found
+
+
+def run(study: Study, slug: str) -> None:
+    """Stage `ground@<slug>`: measure the user turns of one model.
+
+    Reads prompts, answers, user turns and controls; writes `data/grounding/<slug>.parquet`.
+
+    Raises:
+        ArtifactError: An artifact is missing, corrupt, or from another study.
+        EngineError: The scorer cannot be loaded.
+    """
+    from userturn import engines, roles, weights
+
+    scorer = study.ground.scorer
+    entry = study.model[scorer]
+    folder = weights.materialise(study, scorer)
+    chat = roles.Chat.load(folder, entry.chat)
+    turns = [_turn(found, chat, own_tokens=scorer == slug) for found in read_turns(study, slug)]
+    layout = plan(
+        turns,
+        chat,
+        study.generate.context,
+        study.ground.swaps,
+        study.seed,
+        context_limit(entry.engine, folder),
+    )
+    if layout.too_long:
+        print(
+            f"ground@{slug}: {len(layout.too_long)} of {len(turns)} turns have a context longer "
+            f"than the scorer '{scorer}' takes and get no likelihoods",
+            file=sys.stderr,
+        )
+    rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
+    # The transformers engine keeps a context's keys and values for all its targets.
+    name = "fake" if entry.engine.name == "fake" else "transformers"
+    engine = engines.create(entry.engine.model_copy(update={"name": name}), folder)
+    if layout.groups:
+        engine.load()
+        scores = engine.score(layout.requests)
+        for group in layout.groups:
+            own = next(scores)
+            swapped = [next(scores) for _ in group.swapped]
+            rows += [row(turn, found) for turn, found in likelihoods(group, own, swapped)]
+        engine.close()
+    params = {
+        "seed": study.seed,
+        "context": study.generate.context,
+        "ground": study.ground.model_dump(),
+    }
+    artifacts.write(
+        paths.artifact("grounding", slug),
+        "grounding",
+        rows,
+        artifacts.provenance(
+            f"ground@{slug}",
+            params,
+            weights=weights.identity(study, scorer),
+            engine=engine.describe(),
+        ),
+    )
+
+
+def context_limit(engine: EngineParams, folder: Path) -> int | None:
+    """Longest sequence a model takes, in tokens: the study's limit, else the checkpoint's."""
+    if engine.max_model_len is not None:
+        return engine.max_model_len
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    limit = config.get("text_config", config).get("max_position_embeddings")
+    return int(limit) if limit else None
+
+
+def _turn(found: Row, chat: Contexts, *, own_tokens: bool) -> Turn:
+    """A row of `read_turns` with its ids for the scorer.
+
+    The ids are those that were generated where the scorer is the model itself and nothing was cut
+    off the text since; else the text is tokenised again.
+    """
+    text = found["text"] or ""
+    ids = tuple(found["token_ids"] or ())
+    if not text.strip():
+        ids = ()
+    elif not (own_tokens and chat.decode(ids) == text):
+        ids = chat.encode_content(text)
+    key = tuple(found[name] for name in artifacts.TURN_KEY)
+    return Turn(key, found["query"], found["shown"] or "", found["own"] or "", text, ids)
+
+
+def _group(turns: Sequence[Turn], chat: Contexts, mode: str, others: Sequence[str]) -> Group:
+    """Requests for turns that share query and answer."""
+    query, answer = turns[0].query, turns[0].own
+    targets = tuple(dict.fromkeys(turn.tokens for turn in turns))
+    user = chat.user_context(query, answer, mode)
+    assistant = chat.assistant_context(query, answer, mode)
+    # Both headers go into the targets, but one token has to stay in front of them.
+    most = min(len(user), len(assistant)) - 1
+    shared = next((at for at in range(most) if user[at] != assistant[at]), most)
+    assert shared > 0, "a chat template opens user and assistant contexts alike"
+    own = ScoreRequest(
+        user[:shared],
+        tuple(user[shared:] + target for target in targets)
+        + tuple(assistant[shared:] + target for target in targets),
+    )
+    swapped = tuple(
+        ScoreRequest(chat.user_context(query, other, mode), targets) for other in others
+    )
+    return Group(tuple(turns), targets, own, swapped)
