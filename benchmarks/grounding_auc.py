@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from userturn import engines, roles, weights
-from userturn.grounding import Turn, context_limit, likelihoods, plan, row
+from userturn.grounding import Turn, likelihoods, plan, row, scored
 from userturn.labels import Label
 from userturn.params import Study
 
@@ -79,7 +79,7 @@ def read_conversations(data: Path, per_set: int, seed: int) -> dict[str, list[Co
     return {name: conversations[:per_set] for name, conversations in found.items()}
 
 
-def references(sets: dict[str, list[Conversation]], chat: roles.Chat) -> list[Reference]:
+def references(sets: dict[str, list[Conversation]], chat: Chat) -> list[Reference]:
     """Turns with known labels; a conversation and all that is made of it share a half."""
     made: list[Reference] = []
 
@@ -87,7 +87,9 @@ def references(sets: dict[str, list[Conversation]], chat: roles.Chat) -> list[Re
         # `kind` stands where a condition stands: a cut answer is compared with cut answers.
         condition = "cut" if kind == "rest" else "whole"
         key = (at.source, str(place), condition, 0.0, len(made))
-        turn = Turn(key, at.query, answer, answer, text, tuple(chat.encode_content(text)))
+        # A restated query needs no likelihood: the rule on its text comes first.
+        tokens = () if kind == "query" else tuple(chat.encode_content(text))
+        turn = Turn(key, at.query, answer, answer, text, tokens)
         made.append(Reference(at.source, kind, label, place % 2, turn))
 
     for name, conversations in sets.items():
@@ -98,12 +100,12 @@ def references(sets: dict[str, list[Conversation]], chat: roles.Chat) -> list[Re
             add(place, at, "true", true, at.answer, at.turn)
             add(place, at, "moved", Label.UNRELATED, at.answer, other.turn)
             add(place, at, "query", Label.RESTATEMENT, at.answer, reworded(at.query))
-            add(place, at, "reply", Label.ASSISTANT_VOICE, at.answer, first_words(at.reply, 48))
+            add(place, at, "reply", Label.ASSISTANT_VOICE, at.answer, first_words(at.reply))
             sentences = re.split(r"(?<=[.!?])\s+", at.answer)
             if len(sentences) > 1:
                 cut = len(sentences) // 2
                 shown, rest = " ".join(sentences[:cut]), " ".join(sentences[cut:])
-                add(place, at, "rest", Label.ASSISTANT_VOICE, shown, first_words(rest, 48))
+                add(place, at, "rest", Label.ASSISTANT_VOICE, shown, first_words(rest))
     return made
 
 
@@ -116,32 +118,31 @@ def reworded(query: str) -> str:
     return " ".join(words)
 
 
-def first_words(text: str, count: int) -> str:
-    """Beginning of a text: as much as a user turn of the laptop study may hold."""
-    return " ".join(text.split(" ")[:count])
+def first_words(text: str) -> str:
+    """Beginning of a text, about as long as the true turns are."""
+    return " ".join(text.split(" ")[:24])
 
 
-def measure(made: Sequence[Reference], study: Study) -> list[dict[str, Any]]:
+def measure(made: Sequence[Reference], chat: Chat, study: Study) -> list[dict[str, Any]]:
     """Rows of artifacts.GROUNDING for reference turns, by the code of stage `ground`."""
     entry = study.model[study.ground.scorer]
-    folder = weights.materialise(study, study.ground.scorer)
-    chat = roles.Chat.load(folder, entry.chat)
+    engine = engines.create(
+        entry.engine.model_copy(update={"name": "transformers"}),
+        weights.materialise(study, study.ground.scorer),
+    )
+    engine.load()
     layout = plan(
         [reference.turn for reference in made],
         chat,
         study.generate.context,
         study.ground.swaps,
         study.seed,
-        context_limit(entry.engine, folder),
+        engine.max_model_len,
     )
-    engine = engines.create(entry.engine.model_copy(update={"name": "transformers"}), folder)
-    engine.load()
-    scores = engine.score(layout.requests)
     rows = {turn.key: row(turn, None) for turn in (*layout.unscored, *layout.too_long)}
-    for number, group in enumerate(layout.groups):
-        own = next(scores)
-        found = likelihoods(group, own, [next(scores) for _ in group.swapped])
+    for number, (group, own, swapped) in enumerate(scored(layout, engine), start=1):
+        found = likelihoods(group, own, swapped)
         rows |= {turn.key: row(turn, measured) for turn, measured in found}
-        print(f"\r{number + 1}/{len(layout.groups)} answers", end="", file=sys.stderr)
+        print(f"\r{number} of {len(layout.groups)} answers", end="", file=sys.stderr)
     print(file=sys.stderr)
     return [rows[reference.turn.key] for reference in made]

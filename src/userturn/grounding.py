@@ -19,37 +19,23 @@ import json
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from userturn import artifacts, overlap, paths
-from userturn.engines.base import ScoreRequest
+from userturn import artifacts, engines, overlap, paths, weights
+from userturn.engines.base import Engine, ScoreRequest
 from userturn.errors import ArtifactError
-from userturn.params import EngineParams, Study
+from userturn.params import Study
+from userturn.roles import Chat, Mode
 
 Row = Mapping[str, Any]
 Key = tuple[str, str]
 """Dataset and item."""
+Scores = Sequence[Sequence[float]]
+"""Natural-log probabilities per target and token of one request."""
 
 SWAP = "swap"
-
-
-class Contexts(Protocol):
-    """What scoring needs of `userturn.roles.Chat`."""
-
-    def user_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
-        """Ids of `[q, a]` and the header of a user turn."""
-
-    def assistant_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
-        """Ids of `[q, a]` and the header of an assistant turn."""
-
-    def encode_content(self, text: str) -> tuple[int, ...]:
-        """Ids of text in which no control token can appear."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +143,7 @@ def swapped_answers(
 
 
 def plan(
-    turns: Sequence[Turn], chat: Contexts, mode: str, swaps: int, seed: int, limit: int | None
+    turns: Sequence[Turn], chat: Chat, mode: Mode, swaps: int, seed: int, limit: int | None
 ) -> Plan:
     """Group turns by query and answer, and lay out what to score.
 
@@ -199,7 +185,7 @@ def plan(
 
 
 def likelihoods(
-    group: Group, own: Sequence[Sequence[float]], swapped: Sequence[Sequence[Sequence[float]]]
+    group: Group, own: Scores, swapped: Sequence[Scores]
 ) -> list[tuple[Turn, Likelihoods]]:
     """Sum an engine's log-probabilities for the turns of a group.
 
@@ -220,6 +206,14 @@ def likelihoods(
             assistant=math.fsum(own[count + index][-size:]),
         )
     return [(turn, by_target[turn.tokens]) for turn in group.turns]
+
+
+def scored(layout: Plan, engine: Engine) -> Iterator[tuple[Group, Scores, list[Scores]]]:
+    """Score a plan with a loaded engine; yields each group as soon as its last request is done."""
+    answers = engine.score(layout.requests)
+    for group in layout.groups:
+        own = next(answers)
+        yield group, own, [next(answers) for _ in group.swapped]
 
 
 def row(turn: Turn, measured: Likelihoods | None) -> dict[str, Any]:
@@ -282,20 +276,22 @@ def run(study: Study, slug: str) -> None:
         ArtifactError: An artifact is missing, corrupt, or from another study.
         EngineError: The scorer cannot be loaded.
     """
-    from userturn import engines, roles, weights
-
     scorer = study.ground.scorer
     entry = study.model[scorer]
     folder = weights.materialise(study, scorer)
-    chat = roles.Chat.load(folder, entry.chat)
-    turns = [_turn(found, chat, own_tokens=scorer == slug) for found in read_turns(study, slug)]
+    chat = Chat.load(folder, entry.chat)
+    # The transformers engine keeps a context's keys and values for all its targets.
+    name = "fake" if entry.engine.name == "fake" else "transformers"
+    engine = engines.create(entry.engine.model_copy(update={"name": name}), folder)
+    engine.load()
+    turns = [_turn(found, chat) for found in read_turns(study, slug)]
     layout = plan(
         turns,
         chat,
         study.generate.context,
         study.ground.swaps,
         study.seed,
-        context_limit(entry.engine, folder),
+        engine.max_model_len,
     )
     if layout.too_long:
         print(
@@ -304,17 +300,9 @@ def run(study: Study, slug: str) -> None:
             file=sys.stderr,
         )
     rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
-    # The transformers engine keeps a context's keys and values for all its targets.
-    name = "fake" if entry.engine.name == "fake" else "transformers"
-    engine = engines.create(entry.engine.model_copy(update={"name": name}), folder)
-    if layout.groups:
-        engine.load()
-        scores = engine.score(layout.requests)
-        for group in layout.groups:
-            own = next(scores)
-            swapped = [next(scores) for _ in group.swapped]
-            rows += [row(turn, found) for turn, found in likelihoods(group, own, swapped)]
-        engine.close()
+    for group, own, swapped in scored(layout, engine):
+        rows += [row(turn, found) for turn, found in likelihoods(group, own, swapped)]
+    engine.close()
     params = {
         "seed": study.seed,
         "context": study.generate.context,
@@ -333,32 +321,23 @@ def run(study: Study, slug: str) -> None:
     )
 
 
-def context_limit(engine: EngineParams, folder: Path) -> int | None:
-    """Longest sequence a model takes, in tokens: the study's limit, else the checkpoint's."""
-    if engine.max_model_len is not None:
-        return engine.max_model_len
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    limit = config.get("text_config", config).get("max_position_embeddings")
-    return int(limit) if limit else None
-
-
-def _turn(found: Row, chat: Contexts, *, own_tokens: bool) -> Turn:
+def _turn(found: Row, chat: Chat) -> Turn:
     """A row of `read_turns` with its ids for the scorer.
 
-    The ids are those that were generated where the scorer is the model itself and nothing was cut
-    off the text since; else the text is tokenised again.
+    The ids are those that were generated where they spell the text in the scorer's tokenizer, that
+    is where scorer and model share one; else the text is tokenised again.
     """
     text = found["text"] or ""
     ids = tuple(found["token_ids"] or ())
     if not text.strip():
         ids = ()
-    elif not (own_tokens and chat.decode(ids) == text):
+    elif chat.decode(ids) != text:
         ids = chat.encode_content(text)
     key = tuple(found[name] for name in artifacts.TURN_KEY)
     return Turn(key, found["query"], found["shown"] or "", found["own"] or "", text, ids)
 
 
-def _group(turns: Sequence[Turn], chat: Contexts, mode: str, others: Sequence[str]) -> Group:
+def _group(turns: Sequence[Turn], chat: Chat, mode: Mode, others: Sequence[str]) -> Group:
     """Requests for turns that share query and answer."""
     query, answer = turns[0].query, turns[0].own
     targets = tuple(dict.fromkeys(turn.tokens for turn in turns))
