@@ -10,19 +10,26 @@ half of the conversations and prints the labels given to the other half.
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from userturn import engines, roles, weights
+from userturn.roles import Chat
+
+from userturn import engines, overlap, weights
 from userturn.grounding import Turn, likelihoods, plan, row, scored
+from userturn.judges.likelihood import Evidence, judge
 from userturn.labels import Label
-from userturn.params import Study
+from userturn.params import LikelihoodThresholds, Study, load_study
 
 FOLLOW_UPS = ("mathchat", "CR", "FR", "SC", "SA", "AR", "IC")
 """MathChat follow-ups, and second turns of MT-Bench-101 by task: rephrase the content (CR) or the
@@ -146,3 +153,124 @@ def measure(made: Sequence[Reference], chat: Chat, study: Study) -> list[dict[st
         print(f"\r{number} of {len(layout.groups)} answers", end="", file=sys.stderr)
     print(file=sys.stderr)
     return [rows[reference.turn.key] for reference in made]
+
+
+def cut(higher: Sequence[float], lower: Sequence[float]) -> float:
+    """Threshold with the best balanced accuracy; the middle where several are as good."""
+    values = sorted({*higher, *lower})
+    middles = [(low + high) / 2 for low, high in pairwise(values)]
+
+    def accuracy(threshold: float) -> float:
+        above = sum(value >= threshold for value in higher) / len(higher)
+        return above + sum(value < threshold for value in lower) / len(lower)
+
+    best = max(map(accuracy, middles))
+    tied = [middle for middle in middles if accuracy(middle) == best]
+    return (tied[0] + tied[-1]) / 2
+
+
+def fit(made: Sequence[Reference], rows: Sequence[dict[str, Any]]) -> LikelihoodThresholds:
+    """Thresholds from one half of the conversations, one measure at a time."""
+    half = [(m, found) for m, found in zip(made, rows, strict=True) if m.half == 0]
+
+    def values(name: str, *expected: Label) -> list[float]:
+        chosen = [found[name] for m, found in half if m.expected in expected]
+        return [value for value in chosen if value is not None]
+
+    user = (Label.FOLLOWUP, Label.UNRELATED)
+    loops = [overlap.loop(" ".join([m.turn.text] * 3)) for m, _ in half]
+    return LikelihoodThresholds(
+        grounding=cut(values("grounding", Label.FOLLOWUP), values("grounding", Label.UNRELATED)),
+        role_voice=cut(values("role_voice", *user), values("role_voice", Label.ASSISTANT_VOICE)),
+        restatement=cut(values("restatement", Label.RESTATEMENT), values("restatement", *user)),
+        loop=cut(loops, values("loop", *user)),
+        origin="benchmarks/grounding_auc.py",
+    )
+
+
+def labelled(
+    made: Sequence[Reference],
+    rows: Sequence[dict[str, Any]],
+    thresholds: LikelihoodThresholds,
+) -> list[str]:
+    """Label of every reference turn."""
+    names = ("grounding", "role_voice", "restatement", "echo", "loop")
+    found = []
+    for reference, measured in zip(made, rows, strict=True):
+        turn = reference.turn
+        evidence = Evidence(turn.text, "eos", turn.shown, *(measured[name] for name in names))
+        found.append(str(judge(evidence, thresholds)[0] or "no label"))
+    return found
+
+
+def print_auc(made: Sequence[Reference], rows: Sequence[dict[str, Any]]) -> None:
+    """Table of AUCs: true follow-ups against moved turns, and user turns against assistant text."""
+    from sklearn.metrics import roc_auc_score
+
+    def auc(higher: list[float], lower: list[float]) -> float:
+        truth = [1] * len(higher) + [0] * len(lower)
+        return float(roc_auc_score(truth, higher + lower))
+
+    print(f"{'set':>9} {'turns':>5} {'G':>5} {'word overlap':>12}   {'V: reply':>8} {'V: rest':>7}")
+    for source in (*FOLLOW_UPS, "all"):
+        of_set = [
+            (m, found)
+            for m, found in zip(made, rows, strict=True)
+            if source == m.source or (source == "all" and m.source != TOPIC_SHIFT)
+        ]
+
+        def of(kind: str, name: str, chosen: list[Any] = of_set) -> list[float]:
+            return [
+                found[name] for m, found in chosen if m.kind == kind and found[name] is not None
+            ]
+
+        def shared(kind: str, chosen: list[Any] = of_set) -> list[float]:
+            turns = [m.turn for m, found in chosen if m.kind == kind]
+            return [overlap.content_overlap(turn.text, turn.shown) for turn in turns]
+
+        voice = of("true", "role_voice")
+        print(
+            f"{source:>9} {len(voice):>5}"
+            f" {auc(of('true', 'grounding'), of('moved', 'grounding')):5.2f}"
+            f" {auc(shared('true'), shared('moved')):12.2f}"
+            f"   {auc(voice, of('reply', 'role_voice')):8.2f}"
+            f" {auc(voice, of('rest', 'role_voice')):7.2f}"
+        )
+
+
+def main() -> None:
+    """Measure, print, and keep the rows if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--per-set", type=int, default=80, help="conversations per set")
+    parser.add_argument("--out", type=Path, help="JSON lines of every turn with its measures")
+    options = parser.parse_args()
+    if "USERTURN_DATA" not in os.environ:
+        sys.exit("set USERTURN_DATA to the folder that holds mathchat/ and mtbench101/")
+    from sklearn.metrics import classification_report
+
+    study = load_study()
+    folder = weights.materialise(study, study.ground.scorer)
+    chat = Chat.load(folder, study.model[study.ground.scorer].chat)
+    sets = read_conversations(Path(os.environ["USERTURN_DATA"]), options.per_set, study.seed)
+    made = references(sets, chat)
+    rows = measure(made, chat, study)
+    print_auc(made, rows)
+    thresholds = fit(made, rows)
+    print(f"\nthresholds from half of the conversations: {thresholds}")
+    labels = labelled(made, rows, thresholds)
+    held = [(m, label) for m, label in zip(made, labels, strict=True) if m.half == 1]
+    expected = [str(m.expected) for m, _ in held]
+    print("\nthe other half, by expected label")
+    print(classification_report(expected, [label for _, label in held], zero_division=0))
+    for kind in dict.fromkeys((m.source, m.kind) for m, _ in held):
+        given = Counter(label for m, label in held if (m.source, m.kind) == kind)
+        print(f"{' '.join(kind):>16}  " + ", ".join(f"{k} {n}" for k, n in given.most_common()))
+    if options.out:
+        with options.out.open("w", encoding="utf-8") as handle:
+            for m, measured, label in zip(made, rows, labels, strict=True):
+                kept = {**measured, "kind": m.kind, "expected": m.expected, "label": label}
+                handle.write(json.dumps({**kept, "text": m.turn.text}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

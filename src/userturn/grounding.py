@@ -82,7 +82,7 @@ class Plan:
     """Everything to score, and the turns that are left without likelihoods.
 
     Attributes:
-        groups: Groups to score, in the order of the turns.
+        groups: Groups to score, in the lexical order of their contexts.
         unscored: Turns with nothing to score.
         too_long: Turns whose contexts do not fit the scorer.
     """
@@ -181,6 +181,8 @@ def plan(
             too_long += mates
         else:
             groups.append(group)
+    # An engine runs contexts in lexical order, so that order gives the earliest results.
+    groups.sort(key=lambda group: group.own.context)
     return Plan(tuple(groups), tuple(unscored), tuple(too_long))
 
 

@@ -59,9 +59,9 @@ def restatement(turn: str, query: str) -> float:
     """Share of the turn's words that stand in the best-matching window of the query, in [0, 1].
 
     The window has the turn's length, so a turn that repeats only the last sentence of a long query
-    scores 1, while function words scattered over the query do not add up. Inside the window the
-    order of words is free. A turn longer than the query is compared with all of it: what it adds
-    lowers the share. Different numbers are different words.
+    scores 1, while function words scattered over the query do not add up. A turn of at least half
+    the query's length is compared with all of it. Inside the window the order of words is free;
+    different numbers are different words; what the turn adds lowers the share.
     """
     return _covered(words(turn), words(query))
 
@@ -100,7 +100,7 @@ def _covered(turn: tuple[str, ...], text: tuple[str, ...]) -> float:
     if not turn or not text:
         return 0.0
     window = text
-    if len(turn) < len(text):
+    if 2 * len(turn) < len(text):
         aligned = fuzz.partial_ratio_alignment(turn, text)
         if aligned is None:
             return 0.0

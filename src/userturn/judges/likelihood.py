@@ -118,12 +118,10 @@ REQUEST = word_set(
 )
 """Imperatives with which a request to an assistant opens."""
 
-QUESTION = word_set(
-    """
-    what how why when where who which whose whom can could would will should do does did is are was
-    were am has have had may might
-    """
+AUXILIARY = word_set(
+    "can could would will should do does did is are was were am has have had may might"
 )
+QUESTION = AUXILIARY | word_set("what how why when where who which whose whom")
 """Words with which a question opens, in case its question mark is missing."""
 
 SPEAKER = word_set("i im ive id me my mine we our us you your youre yours")
@@ -133,6 +131,7 @@ YES_NO = re.compile(
     r"^\W*(?:yes|yeah|yep|yup|sure|please|no|nope|not \w+|go ahead|that would)\b", re.IGNORECASE
 )
 RUN = re.compile(r"([^\W\d_])\1{15}")
+CLAUSE_START = re.compile(r"[,;:]\s+(?:(?:and|but|so|or|then|now|also)\s+)?(\w+)")
 SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f\u061f\u0964\n]")
 QUESTION_MARK = re.compile(r"[?\uff1f\u061f\u037e]")
 
@@ -225,7 +224,8 @@ def states(text: str) -> bool:
     if sum(word in FUNCTION_WORDS for word in spoken) < ENGLISH * len(spoken):
         return False
     openings = {first[0] for sentence in SENTENCE_END.split(text) if (first := words(sentence))}
-    return not openings & (REQUEST | QUESTION)
+    within = set(CLAUSE_START.findall(text.casefold()))
+    return not (openings & (REQUEST | QUESTION) or within & (REQUEST | AUXILIARY))
 
 
 def _degenerate(
