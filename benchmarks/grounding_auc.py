@@ -117,8 +117,9 @@ def references(sets: dict[str, list[Conversation]], chat: Chat) -> list[Referenc
 
 
 def reworded(query: str) -> str:
-    """The query said again, carelessly: every ninth word missing, two neighbours exchanged."""
-    words = [word for at, word in enumerate(query.split(), start=1) if at % 9]
+    """The query said again, carelessly: every sixth word another one, two neighbours exchanged."""
+    words = query.split()
+    words[5::6] = ["something"] * len(words[5::6])
     if len(words) > 3:
         middle = len(words) // 2
         words[middle - 1], words[middle] = words[middle], words[middle - 1]

@@ -61,7 +61,8 @@ def restatement(turn: str, query: str) -> float:
     The window has the turn's length, so a turn that repeats only the last sentence of a long query
     scores 1, while function words scattered over the query do not add up. A turn of at least half
     the query's length is compared with all of it. Inside the window the order of words is free;
-    different numbers are different words; what the turn adds lowers the share.
+    different numbers are different words; what the turn adds lowers the share. Content words alone
+    must reach the share, too: "What is the name of ...?" shares its frame with many a query.
     """
     return _covered(words(turn), words(query))
 
@@ -94,7 +95,7 @@ def loop(text: str) -> float:
 
 
 def _covered(turn: tuple[str, ...], text: tuple[str, ...]) -> float:
-    """Largest share of `turn` found in one window of `text`, as a bag of words."""
+    """Share of `turn` found in the best window of `text`, as a bag of words; see `restatement`."""
     from rapidfuzz import fuzz
 
     if not turn or not text:
@@ -105,5 +106,6 @@ def _covered(turn: tuple[str, ...], text: tuple[str, ...]) -> float:
         if aligned is None:
             return 0.0
         window = text[aligned.dest_start : aligned.dest_end]
-    shared = (Counter(turn) & Counter(window)).total()
-    return shared / max(len(turn), min(LEAST_WORDS, len(text)))
+    shared = (Counter(turn) & Counter(window)).total() / max(len(turn), min(LEAST_WORDS, len(text)))
+    content = set(turn) - FUNCTION_WORDS
+    return min(shared, len(content & set(text)) / len(content)) if content else shared

@@ -196,7 +196,7 @@ def judge(turn: Evidence, thresholds: LikelihoodThresholds) -> tuple[Label | Non
         ASSISTANT_START.match(text) and not QUESTION_MARK.search(text)
     ):
         return Label.ASSISTANT_VOICE, "opens as an assistant"
-    stated = states(text)
+    stated = states(text) and not asked  # who is asked may answer with a statement
     if stated and (turn.echo or 0) >= thresholds.restatement:
         return Label.ASSISTANT_VOICE, f"repeats the answer: {turn.echo:.2f} of its words"
     if turn.role_voice is None or turn.grounding is None:
