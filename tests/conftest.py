@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from userturn import weights
 from userturn.params import Study, load_study
 
 ROOT = Path(__file__).parents[1]
@@ -13,3 +14,13 @@ ROOT = Path(__file__).parents[1]
 def laptop() -> Study:
     """The laptop study."""
     return load_study(ROOT / "studies/laptop.yaml")
+
+
+@pytest.fixture(scope="session")
+def smollm2_dir() -> Path:
+    """The laptop model as a Hugging Face directory, the same that `make` uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        entry = load_study(ROOT / "studies/laptop.yaml").model["smollm2_135m"]
+        folder, _ = weights.make(entry, "smollm2_135m")
+    return ROOT / folder

@@ -198,6 +198,7 @@ def _turn(key: Row, label: Label, item: int, rng: np.random.Generator) -> Row:
         "token_ids": list(range(length)),
         "end": "empty" if label is Label.EMPTY else "length" if cut else "stop_token",
         "stop_token": None if cut else "<|im_end|>",
+        "stripped": False,
         "skipped": None,
     }
 

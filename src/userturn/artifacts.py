@@ -67,6 +67,7 @@ USER_TURNS = {
     "token_ids": "list<int32>",
     "end": "string",
     "stop_token": "string",
+    "stripped": "bool",  # a control word of the family was cut off the end
     "skipped": "string",
 }
 CONTROLS = {**USER_TURNS, "answer": "string"}  # the perturbed answer that the context shows
@@ -255,6 +256,7 @@ def _schema(kind: str) -> pa.Schema:
         "string": pa.string(),
         "int64": pa.int64(),
         "float64": pa.float64(),
+        "bool": pa.bool_(),
         "list<int32>": pa.list_(pa.int32()),
     }
     return pa.schema([(name, types[type_name]) for name, type_name in SCHEMAS[kind].items()])

@@ -68,6 +68,9 @@ class HubSource(Section):
     revision: str = _field("main", "Commit, tag or branch; resolved to a commit when fetched.")
     subset: str | None = _field(None, "Configuration of a dataset repository.")
     split: str | None = _field(None, "Split of a dataset repository.")
+    file: str | None = _field(
+        None, "JSONL or Parquet file of a dataset repository, read instead of a subset and split."
+    )
 
 
 class WheelSource(Section):

@@ -30,7 +30,7 @@ from userturn.errors import StudyError, UserturnError
 from userturn.params import PARAMS_FILE, Study, load_study
 
 if TYPE_CHECKING:
-    from dvc.repo import Repo  # type: ignore[import-untyped]
+    from dvc.repo import Repo
 
 CODE = Path("src/userturn")
 # In the clone, not in paths.cache(), which clones may share.
@@ -88,7 +88,7 @@ class Plan:
 
     def artifact(self, *patterns: str) -> Callable[[Any], list[str]]:
         """Input function for artifacts: old ones, whatever their time, unless they are made now."""
-        from snakemake.io import ancient  # type: ignore[import-untyped]
+        from snakemake.io import ancient
 
         def paths(wildcards: Any) -> list[str]:
             found = [pattern.format(**wildcards) for pattern in patterns]
@@ -238,7 +238,7 @@ def default_remote() -> str | None:
 @contextmanager
 def open_repo() -> Iterator[Repo]:
     """The DVC repository of this folder; what DVC cannot do becomes a RunError."""
-    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
