@@ -530,6 +530,7 @@ def _label_points(axes: Axes, rows: Sequence[Row], texts: Sequence[str]) -> None
 
     from matplotlib.figure import Figure
     from matplotlib.patheffects import withStroke
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     assert isinstance(axes.figure, Figure)
@@ -562,8 +563,9 @@ def _label_points(axes: Axes, rows: Sequence[Row], texts: Sequence[str]) -> None
             fontsize=6.2,
             zorder=4,
             path_effects=[withStroke(linewidth=1.4, foreground="white")],
+            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkB": 3},
         )
-        here = label.get_window_extent()
+        here = Text.get_window_extent(label)  # without the leader
         reach = here.width / 2 / pixel
 
         def cost(offset: tuple[float, float], here: Any = here) -> float:
@@ -571,16 +573,16 @@ def _label_points(axes: Axes, rows: Sequence[Row], texts: Sequence[str]) -> None
             covered = sum(_overlap(there, other) for other in (*points, *written))
             crossed = sum(_overlap(there, other) for other in bars)
             outside = there.width * there.height - _overlap(there, frame)
-            penalty = (10 * (covered + outside) + crossed) / pixel**2 + 2 * hypot(*offset)
+            penalty = (50 * (covered + outside) + crossed) / pixel**2 + 2 * hypot(*offset)
             return float(round(penalty, 3))
 
         offsets = [
-            ((reach + radius) * cos(pi / 4 * turn), (3 + radius) * sin(pi / 4 * turn))
-            for radius in (3.5, 6.0, 9.0, 13.0)
-            for turn in (1, 7, 3, 5, 2, 6, 0, 4)
+            ((reach + radius) * cos(pi / 8 * turn), (3 + radius) * sin(pi / 8 * turn))
+            for radius in (3.5, 6.0, 9.0, 13.0, 18.0, 24.0)
+            for turn in range(16)
         ]
         label.set_position(min(offsets, key=cost))
-        written.append(label.get_window_extent())
+        written.append(Text.get_window_extent(label))
 
 
 def _overlap(one: Any, other: Any) -> float:

@@ -174,6 +174,8 @@ class Chat:
         if mode == "history":
             text = self._conversation(codec, [query, answer, codec.slots[2]])
             left = text.partition(codec.slots[2])[0]
+            if not left.endswith(header):
+                raise self._broken(f"opens another user turn behind {_clip([query, answer])}")
             return codec.encode(left.removesuffix(header) + other)
         return (
             *self.answer_context(query),
@@ -320,6 +322,13 @@ class Chat:
         """Ids that content never has: special tokens, and added tokens that the template writes."""
         return frozenset(self._controls.values())
 
+    @cached_property
+    def header_ids(self) -> frozenset[int]:
+        """The control tokens that open turns, one for each role at most."""
+        codec = self._codec()
+        found = (codec.first_control(text) for text in self._layout(codec).headers.values())
+        return frozenset(id_ for id_ in found if id_ is not None)
+
     def self_check(self) -> None:
         """Refuse a template that does not carry a conversation as it is.
 
@@ -338,8 +347,6 @@ class Chat:
                 raise self._broken(f"merges the {then} into the {first}")
         if layout.headers["user"] == layout.headers["assistant"]:
             raise self._broken("opens user and assistant turns in the same way")
-        if not layout.tail.endswith(layout.headers["user"]):
-            raise self._broken("opens a user turn differently behind an answer")
         unprompted = self._conversation(codec, codec.slots[:1])
         header = layout.headers["assistant"]
         if not layout.prompt.removeprefix(unprompted.partition(codec.slots[0])[2]).strip() and (
@@ -429,12 +436,15 @@ class Chat:
         }  # fmt: skip
         if not headers.get("user") or "assistant" not in headers:
             raise self._broken("does not show where a turn's header begins")
+        tail = _between(asked, two, three)
+        if not tail.endswith(headers["user"]):
+            raise self._broken("opens a user turn differently behind an answer")
         return _Layout(
             prompt=prompt,
             before_answer=before_answer,
             opener=before_answer.removeprefix(prompt) if before_answer.startswith(prompt) else "",
             after_answer=answered.partition(two)[2],
-            tail=_between(asked, two, three),
+            tail=tail,
             after_user=asked.partition(three)[2],
             headers=headers,
         )

@@ -1,0 +1,271 @@
+"""Stage `generate`: the answers of one model, and the user turns it generates behind them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from userturn import artifacts, paths, prompts, tasks, weights
+from userturn.complete import Completer
+from userturn.params import ModelEntry, Study
+from userturn.requests import Completion, Request, Sampling, derive_seed
+from userturn.roles import Chat, StopSet
+
+log = logging.getLogger(__name__)
+
+BASE = "base"
+"""The condition of an unperturbed answer."""
+
+EMPTY_PROMPT = "empty prompt"
+NO_REFERENCE = "the dataset has no reference answer for this prompt"
+
+
+def run(study: Study, slug: str) -> None:
+    """Write `data/answers/<slug>.parquet` and `data/user_turns/<slug>.parquet`.
+
+    Raises:
+        TemplateError: The model's chat template cannot carry the conversation.
+        EngineError: The engine cannot load the model or breaks; what is finished stays stored.
+    """
+    entry = study.model[slug]
+    chat = load_chat(study, slug)
+    identity = weights.identity(study, slug)
+    items = prompts.read(study.prompts.datasets).to_dicts()
+    limit = context_limit(study, slug)
+    stage = f"generate@{slug}"
+
+    with Completer(study, slug, stage, chat) as completer:
+        answers = _answers(study, chat, identity, items, limit, completer)
+        grid = [
+            Turn(row["dataset"], row["item"], BASE, temperature, sample)
+            for row in answers
+            for temperature, sample in samples(study, study.generate.user_turn.temperatures)
+        ]
+        shown = {
+            (row["dataset"], row["item"], BASE): Shown(row["text"], row["skipped"])
+            for row in answers
+        }
+        queries = {(row["dataset"], row["item"]): row["text"] for row in items}
+        turns = user_turns(study, chat, identity, limit, grid, queries, shown, completer)
+        facts = {
+            "weights": identity,
+            "engine": completer.describe(),
+            "chat_template": chat.template_hash,
+        }
+
+    answer_params = {"answer": study.generate.answer.model_dump(), "seed": study.seed}
+    answer_params["answer_source"] = study.generate.answer_source
+    artifacts.write(
+        paths.artifact("answers", slug),
+        "answers",
+        answers,
+        artifacts.provenance(stage, {**answer_params, "model": result_keys(entry)}, **facts),
+    )
+    turn_params = {"generate": study.generate.model_dump(), "seed": study.seed}
+    artifacts.write(
+        paths.artifact("user_turns", slug),
+        "user_turns",
+        turns,
+        artifacts.provenance(stage, {**turn_params, "model": result_keys(entry)}, **facts),
+    )
+    skipped = [row["skipped"] for row in [*answers, *turns] if row["skipped"]]
+    if skipped:
+        log.warning("%s: %d rows skipped, first reason: %s", stage, len(skipped), skipped[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which user turn is wanted (artifacts.TURN_KEY)."""
+
+    dataset: str
+    item: str
+    condition: str
+    temperature: float
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The answer that a context shows, or why there is none."""
+
+    text: str | None
+    skipped: str | None
+
+
+def samples(study: Study, temperatures: Iterable[float]) -> list[tuple[float, int]]:
+    """Temperature and sample number of every user turn of one prompt; greedy has one sample."""
+    count = study.generate.user_turn.samples
+    return [(t, n) for t in temperatures for n in range(1 if t == 0 else count)]
+
+
+def user_turns(
+    study: Study,
+    chat: Chat,
+    identity: str,
+    limit: int,
+    grid: Iterable[Turn],
+    queries: Mapping[tuple[str, str], str],
+    shown: Mapping[tuple[str, str, str], Shown],
+    completer: Completer,
+) -> list[dict[str, Any]]:
+    """Generate user turns and return them as rows of artifacts.USER_TURNS.
+
+    Args:
+        study: The study.
+        chat: Templates of the generating model.
+        identity: Identity of its weights.
+        limit: Longest context plus completion, tokens.
+        grid: The turns wanted.
+        queries: Prompt text by (dataset, item).
+        shown: Answer in the context by (dataset, item, condition).
+        completer: Where completions come from.
+    """
+    wanted = study.generate.user_turn
+    contexts: dict[tuple[str, str, str], tuple[int, ...]] = {}
+    for (dataset, item, condition), answer in shown.items():
+        if answer.text is not None:
+            contexts[dataset, item, condition] = chat.user_context(
+                queries[dataset, item], answer.text, study.generate.context
+            )
+    drafts: list[tuple[Turn, Request | None, str | None, int]] = []
+    for turn in grid:
+        place = (turn.dataset, turn.item, turn.condition)
+        context = contexts.get(place)
+        seed = derive_seed(
+            study.seed, turn.dataset, turn.item, turn.condition, turn.temperature, turn.sample
+        )
+        if context is None:
+            drafts.append((turn, None, shown[place].skipped, seed))
+        elif reason := too_long(len(context), wanted.max_tokens, limit):
+            drafts.append((turn, None, reason, seed))
+        else:
+            sampling = Sampling(
+                turn.temperature, wanted.top_p, wanted.max_tokens, chat.user_stop.ids
+            )
+            drafts.append((turn, Request(identity, context, sampling, seed), None, seed))
+    done = completer.complete([request for _, request, _, _ in drafts if request], "user turns")
+    rows = []
+    for turn, request, skipped, seed in drafts:
+        row: dict[str, Any] = {
+            "dataset": turn.dataset,
+            "item": turn.item,
+            "condition": turn.condition,
+            "temperature": turn.temperature,
+            "sample": turn.sample,
+            "seed": seed,
+        }
+        row |= generated(request, done, skipped, chat.user_stop, chat.decode)
+        stripped = row["text"] is not None and chat.strip(row["text"])
+        row["text"], row["stripped"] = stripped or (None, False)
+        rows.append(row)
+    return rows
+
+
+def generated(
+    request: Request | None,
+    done: Mapping[str, Completion],
+    skipped: str | None,
+    stop: StopSet,
+    read: Callable[[Sequence[int]], str],
+) -> dict[str, Any]:
+    """Columns that answers and user turns have in common; null text where skipped."""
+    if request is None:
+        empty = dict.fromkeys(("request_id", "text", "token_ids", "end", "stop_token"))
+        return {**empty, "context_tokens": 0, "skipped": skipped}
+    completion = done[request.id]
+    text = read(completion.token_ids)
+    stop_id = completion.stop_id
+    return {
+        "request_id": request.id,
+        "context_tokens": len(request.context),
+        "text": text,
+        "token_ids": list(completion.token_ids),
+        "end": completion.end if text.strip() else "empty",
+        "stop_token": None if stop_id is None else stop.names.get(stop_id, str(stop_id)),
+        "skipped": None,
+    }
+
+
+def too_long(context_tokens: int, max_tokens: int, limit: int) -> str | None:
+    """Why a request cannot be sent: it would be cut silently. None where it fits."""
+    if context_tokens + max_tokens <= limit:
+        return None
+    return (
+        f"context of {context_tokens} tokens and {max_tokens} new ones exceed the limit of {limit}"
+    )
+
+
+def load_chat(study: Study, slug: str) -> Chat:
+    """Chat template and tokenizer of a model, self-checked. Raises TemplateError."""
+    chat = Chat.load(weights.materialise(study, slug), study.model[slug].chat)
+    chat.self_check()
+    return chat
+
+
+def context_limit(study: Study, slug: str) -> int:
+    """Longest context plus completion of a model, tokens, without loading its weights."""
+    own = weights.context_length(weights.materialise(study, slug))
+    asked = study.model[slug].engine.max_model_len
+    return min(own, asked) if asked else own
+
+
+def result_keys(entry: ModelEntry) -> dict[str, Any]:
+    """The keys of a registry entry that can change a result."""
+    return {
+        "source": entry.source.model_dump(),
+        "format": entry.format,
+        "chat": entry.chat.model_dump(),
+        "dtype": entry.engine.dtype,
+        "max_model_len": entry.engine.max_model_len,
+    }
+
+
+def _answers(
+    study: Study,
+    chat: Chat,
+    identity: str,
+    items: list[dict[str, Any]],
+    limit: int,
+    completer: Completer,
+) -> list[dict[str, Any]]:
+    wanted = study.generate.answer
+    drafts: list[tuple[dict[str, Any], Request | None, str | None]] = []
+    for item in items:
+        if not item["text"].strip():
+            drafts.append((item, None, EMPTY_PROMPT))
+        elif study.generate.answer_source == "reference":
+            reason = None if item["reference_answer"] is not None else NO_REFERENCE
+            drafts.append((item, None, reason))
+        else:
+            context = chat.answer_context(item["text"])
+            if reason := too_long(len(context), wanted.max_tokens, limit):
+                drafts.append((item, None, reason))
+                continue
+            seed = derive_seed(
+                study.seed, item["dataset"], item["item"], "answer", wanted.temperature, 0
+            )
+            sampling = Sampling(
+                wanted.temperature, wanted.top_p, wanted.max_tokens, chat.answer_stop.ids
+            )
+            drafts.append((item, Request(identity, context, sampling, seed), None))
+    done = completer.complete([request for _, request, _ in drafts if request], "answers")
+    rows = []
+    for item, request, skipped in drafts:
+        row = generated(request, done, skipped, chat.answer_stop, chat.answer_text)
+        if request is None and skipped is None:
+            row["text"] = item["reference_answer"]
+        score = tasks.score(item["verifier"], item["target"], row["text"])
+        rows.append(
+            {
+                "dataset": item["dataset"],
+                "item": item["item"],
+                **row,
+                "verifier": item["verifier"],
+                "score": score.strict,
+                "score_loose": score.loose,
+                "unscored": skipped or score.unscored,
+            }
+        )
+    return rows
