@@ -23,13 +23,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from userturn.roles import Chat
-
 from userturn import engines, overlap, weights
 from userturn.grounding import Turn, likelihoods, plan, row, scored
 from userturn.judges.likelihood import Evidence, judge
 from userturn.labels import Label
 from userturn.params import LikelihoodThresholds, Study, load_study
+from userturn.roles import Chat
 
 FOLLOW_UPS = ("mathchat", "CR", "FR", "SC", "SA", "AR", "IC")
 """MathChat follow-ups, and second turns of MT-Bench-101 by task: rephrase the content (CR) or the

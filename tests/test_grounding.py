@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from userturn.roles import Chat
 
 from userturn import artifacts, engines, paths, weights
 from userturn.engines.base import ScoreRequest
@@ -21,6 +20,7 @@ from userturn.grounding import (
     swapped_answers,
 )
 from userturn.params import EngineParams, load_study
+from userturn.roles import Chat
 
 STUDY = Path(__file__).parents[1] / "studies/laptop.yaml"
 SLUG = "smollm2_135m"

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - turns in many scripts
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
