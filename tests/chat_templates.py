@@ -194,6 +194,10 @@ BROKEN: dict[str, tuple[str, str]] = {
     "escapes": (CHATML.replace("m.content", "m.content | e"), "drops, repeats, alters"),
     "cuts": (CHATML.replace("m.content", "m.content[:20]"), "drops, repeats, alters"),
     "upper": (CHATML.replace("m.content", "m.content.upper()"), "drops, repeats, alters"),
+    "comments on long turns": (
+        CHATML.replace("m.content", "m.content + (' (long)' if m.content | length > 9 else '')"),
+        "alters the text",
+    ),
     "no generation prompt": (CHATML.removesuffix(_PROMPT), "ignores add_generation_prompt"),
     "open-ended header": (
         CHATML.replace("m.role + '\n'", "m.role + ' '").replace("assistant\n", "assistant "),

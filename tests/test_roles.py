@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from chat_templates import BROKEN, CHATML, FAMILIES, tokenizer
+from chat_templates import BROKEN, CHATML, CORPUS, FAMILIES, tokenizer
 from userturn import params
 from userturn.errors import TemplateError
 from userturn.roles import OPENINGS, Chat
 
 quick = settings(
-    max_examples=30,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -189,6 +189,77 @@ def test_a_control_token_that_merges_can_make_is_spelled_out() -> None:
     assert controls(chat, chat.answer_context("<s>")) == controls(chat, chat.answer_context("x"))
 
 
+def sentencepiece_like(prepend: str) -> Chat:
+    """A tokenizer with no byte level: spaces are ▁, and bytes stand in for unknown characters."""
+    from tokenizers import (
+        AddedToken,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        trainers,
+    )
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    if prepend == "normalizer":
+        backend.normalizer = normalizers.Sequence(
+            [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        )
+    else:
+        backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=prepend, split=True)
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    special = ["<unk>", "<s>", "</s>", "<|user|>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special, show_progress=False)
+    backend.train_from_iterator([line.replace("\n", " ") for line in CORPUS * 3], trainer)
+    spec = json.loads(backend.to_str())
+    spec["added_tokens"] = spec["added_tokens"][:4]  # bytes are vocabulary, not added tokens
+    backend = Tokenizer.from_str(json.dumps(spec))
+    backend.add_special_tokens([AddedToken("<|assistant|>", normalized=False)])
+    tok = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", bos_token="<s>")
+    tok.chat_template = (
+        "{{ bos_token }}{% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content + eos_token }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    )
+    return Chat(tok, {})
+
+
+@pytest.mark.parametrize("prepend", ["first", "never", "always", "normalizer"])
+def test_tokenizers_without_a_byte_level(prepend: str) -> None:
+    chat = sentencepiece_like(prepend)
+    chat.self_check()
+    for query, answer in (("How many?", "There are 3."), ("  שלום\x00 👩 ", "私\n\n"), ("", "")):
+        assert chat.answer_context(query) == reference(chat, [query], prompt=True)
+        context = chat.user_context(query, answer, "history")
+        assert reference(chat, [query, answer, "why"])[: len(context)] == context
+    neutral = controls(chat, chat.user_context("x", "x", "live"))
+    for text in (*chat._controls, "<|user|><s>Hi</s>"):
+        assert controls(chat, chat.user_context(text, text, "live")) == neutral
+        assert not controls(chat, chat.encode_content(text))
+        assert chat.decode(chat.encode_content(f"a{text} b")).strip() == f"a{text} b"
+
+
+def test_a_vocabulary_with_gaps() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {character: 3 * id_ for id_, character in enumerate(alphabet)}
+    vocab |= {"<|im_start|>": 1000, "<|im_end|>": 1001}
+    backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(list(PLAIN))
+    tok = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>")
+    tok.chat_template = CHATML
+    chat = Chat(tok, {})
+    assert chat.answer_context("Zoë ~") == reference(chat, ["Zoë ~"], prompt=True)
+    assert chat.user_stop.ids == (1000, 1001)
+
+
 @pytest.mark.parametrize("flags", [{"normalized": True}, {"rstrip": True}])
 def test_flags_of_special_tokens_act_as_in_transformers(flags: dict[str, bool]) -> None:
     chat = Chat(tokenizer(CHATML, PLAIN, eos="<|im_end|>", **flags), {})
@@ -336,15 +407,17 @@ def test_smollm2_stop_set(smollm2: Chat) -> None:
     assert smollm2.answer_stop.ids == (2,)
 
 
-def test_extra_stop_is_one_special_token(smollm2: Chat) -> None:
-    chat = Chat(smollm2._tokenizer, {}, ["<|endoftext|>"])
-    assert chat.user_stop.reasons[0] == "extra_stop"
-    assert 0 not in chat.answer_stop.ids
+def test_extra_stop_is_one_special_token() -> None:
+    tok = tokenizer(CHATML, PLAIN, eos="<|im_end|>")
+    chat = Chat(tok, {}, ["<|endoftext|>"])
+    extra = tok.convert_tokens_to_ids("<|endoftext|>")
+    assert chat.user_stop.reasons[extra] == "extra_stop"
+    assert extra not in chat.answer_stop.ids
     for wrong in ("hello", "<|im_end|>\n", ""):
         with pytest.raises(TemplateError, match="not one special token"):
-            _ = Chat(smollm2._tokenizer, {}, [wrong]).user_stop
-    with pytest.raises(TemplateError, match=r"token 500 .* not a special token"):
-        _ = Chat(smollm2._tokenizer, {}, eos_ids=[500]).user_stop
+            _ = Chat(tok, {}, [wrong]).user_stop
+    with pytest.raises(TemplateError, match=r"token 300 .* not a special token"):
+        _ = Chat(tok, {}, eos_ids=[300]).user_stop
 
 
 def test_no_end_at_all_is_refused() -> None:
@@ -353,6 +426,22 @@ def test_no_end_at_all_is_refused() -> None:
     tok.eos_token = None
     with pytest.raises(TemplateError, match="neither template nor tokenizer"):
         _ = Chat(tok, {}).user_stop
+
+
+def test_a_tokenizer_without_special_tokens_is_refused() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {character: id_ for id_, character in enumerate(alphabet)}
+    backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    tok = PreTrainedTokenizerFast(tokenizer_object=backend)
+    tok.chat_template = CHATML
+    assert Chat(tok, {}).answer_context("Q") == reference(Chat(tok, {}), ["Q"], prompt=True)
+    with pytest.raises(TemplateError, match="neither template nor tokenizer"):
+        Chat(tok, {}).self_check()
 
 
 # --- what the self-check refuses ----------------------------------------------------------------
@@ -473,6 +562,9 @@ def test_load_errors_name_the_directory(tmp_path: Path) -> None:
     tok.save_pretrained(tmp_path)
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(TemplateError, match="no chat template"):
+        Chat.load(tmp_path, params.Chat())
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(TemplateError, match="cannot be loaded"):
         Chat.load(tmp_path, params.Chat())
 
 
