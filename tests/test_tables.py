@@ -130,7 +130,7 @@ def test_rates_by_hand():
 
 
 def test_shares_add_up_and_agree_with_the_rates():
-    got = build(make_study(ELEVEN, samples=3), items=4)
+    got = build(make_study(ELEVEN, ("a", "b"), samples=3), items=3)
     keys = ("model", "dataset", "condition", "temperature")
     total = Counter()
     for row in got["labels"]:

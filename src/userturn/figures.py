@@ -530,7 +530,6 @@ def _label_points(axes: Axes, rows: Sequence[Row], texts: Sequence[str]) -> None
 
     from matplotlib.figure import Figure
     from matplotlib.patheffects import withStroke
-    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     assert isinstance(axes.figure, Figure)
@@ -565,7 +564,7 @@ def _label_points(axes: Axes, rows: Sequence[Row], texts: Sequence[str]) -> None
             path_effects=[withStroke(linewidth=1.4, foreground="white")],
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.5, "shrinkB": 3},
         )
-        here = Text.get_window_extent(label)  # without the leader
+        here = label.get_window_extent()  # on the point itself: there is no leader yet
         reach = here.width / 2 / pixel
 
         def cost(offset: tuple[float, float], here: Any = here) -> float:
@@ -581,8 +580,9 @@ def _label_points(axes: Axes, rows: Sequence[Row], texts: Sequence[str]) -> None
             for radius in (3.5, 6.0, 9.0, 13.0, 18.0, 24.0)
             for turn in range(16)
         ]
-        label.set_position(min(offsets, key=cost))
-        written.append(Text.get_window_extent(label))
+        best = min(offsets, key=cost)
+        label.set_position(best)
+        written.append(here.translated(best[0] * pixel, best[1] * pixel))
 
 
 def _overlap(one: Any, other: Any) -> float:
