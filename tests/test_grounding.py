@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from userturn import artifacts, engines, paths, weights
 from userturn.engines.base import ScoreRequest
 from userturn.errors import ArtifactError
 from userturn.grounding import (
+    Ring,
     Turn,
     likelihoods,
     plan,
@@ -17,7 +19,6 @@ from userturn.grounding import (
     row,
     run,
     scored,
-    swapped_answers,
 )
 from userturn.params import EngineParams, load_study
 from userturn.roles import Chat
@@ -113,7 +114,7 @@ def test_measures_follow_their_definition(drawn, seed):
     }
     assert set(found) == {one.key for one in turns}
     for one in turns:
-        others = swapped_answers(one.key[:2], pool, 2, seed, (one.own,))
+        others = Ring(pool, seed).swapped(one.key[:2], 2, (one.own,))
         if not others:
             assert found[one.key].grounding is None
             continue
@@ -179,12 +180,23 @@ def test_empty_and_overlong_turns_keep_their_text_measures():
 def test_swapped_answers_are_other_answers_in_a_stable_order(seed, swaps, found):
     answers = {("d", item): text for item, text in found.items()}
     answers |= {("e", "far"): "from afar", ("d", "me"): "own"}
-    taken = swapped_answers(("d", "me"), answers, swaps, seed, ("own",))
-    more = swapped_answers(("d", "me"), answers, swaps + 1, seed, ("own",))
+    ring = Ring(answers, seed)
+    taken = ring.swapped(("d", "me"), swaps, ("own",))
+    more = ring.swapped(("d", "me"), swaps + 1, ("own",))
     assert taken == more[: len(taken)]
     assert "own" not in taken
-    near = sum(text != "own" for (_, item), text in answers.items() if item not in ("me", "far"))
-    assert ("from afar" in taken) <= (near < swaps or "from afar" in found.values())
+    near = [text for (name, item), text in answers.items() if name == "d" and text != "own"]
+    assert set(taken[: len(near)]) <= set(near)
+    assert len(taken) == min(swaps, len(near) + 1)
+
+
+@given(st.integers(), st.sets(st.text(), min_size=2, max_size=12), st.integers(1, 5))
+def test_every_answer_is_swapped_in_equally_often(seed, items, swaps):
+    ring = Ring({("d", item): item for item in items}, seed)
+    taken = Counter(
+        text for item in items for text in ring.swapped(("d", item), swaps, exclude=(item,))
+    )
+    assert set(taken.values()) == {min(swaps, len(items) - 1)}
 
 
 # --- with the real model ------------------------------------------------------------------------
@@ -260,6 +272,7 @@ def test_measures_agree_with_full_forward_passes(laptop, smollm2_dir):
         return math.fsum(float(logits[at, token]) for at, token in zip(places, target, strict=True))
 
     pool = {("mt_bench", item): CONVERSATIONS[item][1] for item in CONVERSATIONS}
+    ring = Ring(pool, laptop.seed)
     items = list(CONVERSATIONS)
     for (item, condition, sample), found in rows.items():
         if sample > 1:
@@ -269,9 +282,7 @@ def test_measures_agree_with_full_forward_passes(laptop, smollm2_dir):
         other = items[(items.index(item) + 1) % len(items)]
         said = CONVERSATIONS[item if (condition, sample) == ("base", 0) else other][2]
         shown = CONVERSATIONS[other][1] if condition == "swap" else answer
-        swaps = swapped_answers(
-            ("mt_bench", item), pool, laptop.ground.swaps, laptop.seed, (answer, shown)
-        )
+        swaps = ring.swapped(("mt_bench", item), laptop.ground.swaps, (answer, shown))
         size = found["tokens"]
         own = log_p(query, answer, "user", said)
         behind = [log_p(query, swap, "user", said) for swap in swaps]

@@ -21,6 +21,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from userturn import artifacts, engines, overlap, paths, weights
@@ -117,29 +118,42 @@ class Likelihoods:
         return (self.own - self.assistant) / self.tokens
 
 
-def swapped_answers(
-    key: Key, answers: Mapping[Key, str], swaps: int, seed: int, exclude: Iterable[str] = ()
-) -> list[str]:
-    """Answers of other prompts, of the same dataset as far as there are enough.
+class Ring:
+    """Answers to all prompts under one condition, in a seeded circle per dataset.
 
-    They are the first in a seeded order that depends on the prompt alone, so every condition of a
-    prompt is compared with the answers of the same other prompts.
+    The swapped answers of a prompt are those that follow its own on the circle, so every answer is
+    swapped in equally often, and every condition of a prompt meets the same other prompts. Where a
+    dataset has too few, other datasets fill up.
 
     Args:
-        key: The prompt whose answer is swapped.
-        answers: Answers under one condition, by prompt.
-        swaps: How many to take; fewer where there are no more.
+        answers: Answers by prompt.
         seed: Seed of the study.
-        exclude: Texts that are no swap, such as the answer itself.
     """
-    banned = set(exclude)
-    candidates = [other for other in answers if other != key and answers[other] not in banned]
 
-    def rank(other: Key) -> tuple[bool, bytes]:
-        name = json.dumps([seed, *key, *other]).encode()
-        return other[0] != key[0], hashlib.sha256(name).digest()
+    def __init__(self, answers: Mapping[Key, str], seed: int) -> None:
+        self._answers = answers
 
-    return [answers[other] for other in sorted(candidates, key=rank)[:swaps]]
+        def rank(key: Key) -> tuple[str, bytes]:
+            return key[0], hashlib.sha256(json.dumps([seed, *key]).encode()).digest()
+
+        self._order = sorted(answers, key=rank)
+        self._place = {key: place for place, key in enumerate(self._order)}
+
+    def swapped(self, key: Key, swaps: int, exclude: Iterable[str]) -> list[str]:
+        """Answers of other prompts.
+
+        Args:
+            key: The prompt whose answer is swapped.
+            swaps: How many to take; fewer where there are no more.
+            exclude: Texts that are no swap, such as the answer itself.
+        """
+        place = self._place.get(key, -1)
+        others = self._order[place + 1 :] + self._order[: max(place, 0)]
+        near = (other for other in others if other[0] == key[0])
+        far = (other for other in others if other[0] != key[0])
+        texts = (self._answers[other] for other in chain(near, far))
+        banned = set(exclude)
+        return list(islice((text for text in texts if text not in banned), swaps))
 
 
 def plan(
@@ -160,18 +174,18 @@ def plan(
     unscored: list[Turn] = []
     for turn in turns:
         dataset, item, condition = turn.key[:3]
-        if turn.own.strip():  # under `swap` the own answers are those of `base`, so these are too
-            pools[condition].setdefault((dataset, item), turn.own)
+        pool = pools[condition]  # under `swap` the own answers are those of `base`, so is the pool
+        if turn.own.strip():
+            pool.setdefault((dataset, item), turn.own)
         if turn.tokens:
             members[dataset, item, condition, turn.own, turn.shown].append(turn)
         else:
             unscored.append(turn)
+    rings = {condition: Ring(pool, seed) for condition, pool in pools.items()}
     groups: list[Group] = []
     too_long: list[Turn] = []
     for (dataset, item, condition, own, shown), mates in members.items():
-        others = swapped_answers(
-            (dataset, item), pools[condition], swaps, seed, exclude=(own, shown)
-        )
+        others = rings[condition].swapped((dataset, item), swaps, exclude=(own, shown))
         group = _group(mates, chat, mode, others)
         longest = max(
             len(request.context) + max(map(len, request.targets))
@@ -318,6 +332,7 @@ def run(study: Study, slug: str) -> None:
             f"ground@{slug}",
             params,
             weights=weights.identity(study, scorer),
+            chat_template=chat.template_hash,
             engine=engine.describe(),
         ),
     )
