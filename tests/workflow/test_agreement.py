@@ -92,12 +92,13 @@ def test_resources_make_nothing_stale(pulled: Clone) -> None:
 
 
 def test_changed_code_runs_its_stage_and_stops_at_equal_bytes(pulled: Clone) -> None:
-    with (pulled.path / "src/userturn/classify.py").open("a") as file:
-        file.write("\n# a comment\n")
     downstream = {"classify@alpha", "tables", "figures"}
-    run = pulled.snakemake()
-    assert run.scheduled == downstream
-    assert run.executed == {"classify@alpha"}
+    for _ in range(2):  # the second time Snakemake knows the bytes that the triggers had
+        with (pulled.path / "src/userturn/classify.py").open("a") as file:
+            file.write("\n# a comment\n")
+        run = pulled.snakemake()
+        assert run.scheduled == downstream
+        assert run.executed == {"classify@alpha"}
     pulled.assert_clean()
 
 
