@@ -1,15 +1,14 @@
-"""Artifacts: Parquet files with a schema that is data, provenance in their metadata, atomic writes.
+"""Artifacts: Parquet files with a schema that is data, provenance inside, and atomic writes.
 
-The same rows and the same provenance give the same bytes. That is why provenance holds no time, no
-host and no commit id (which changes with every unrelated commit) but the git tree id of
-`src/userturn`, from which `git log --find-object` finds the commits.
+The same rows made in the same way give the same bytes. That is why provenance holds no time, host
+or commit: a commit that changes a figure would change the bytes of regenerated answers, and with
+them rerun every step behind. The code an artifact was made by stands in `dvc.lock`, file by file.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -226,11 +225,9 @@ def provenance(stage: str, params: Mapping[str, Any], **facts: Any) -> dict[str,
         params: The slice of the study that the artifact depends on.
         facts: More facts: engine, weights identity, chat-template hash.
     """
-    tree, dirty = _source_tree()
     return {
         "stage": stage,
         "params": dict(params),
-        "source": {"tree": tree, "dirty": dirty},
         "packages": _package_versions(),
         **facts,
     }
@@ -269,18 +266,3 @@ def _package_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
-
-
-@lru_cache
-def _source_tree() -> tuple[str, bool]:
-    """Git tree id of `src/userturn`, and whether the files differ from it."""
-
-    def git(*arguments: str) -> str:
-        root = Path(__file__).resolve().parents[2]
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    tree = git("rev-parse", "HEAD:src/userturn")
-    return tree or "unknown", bool(git("status", "--porcelain", "--", "src/userturn"))

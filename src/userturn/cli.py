@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,6 +66,7 @@ def stage(
 
     study = load_study()
     _log_to(stages.full_name(name, slug).replace("@", "-"))
+    logging.getLogger(__name__).debug("userturn %s, commit %s", __version__, _commit())
     stages.run(study, name, slug)
 
 
@@ -135,10 +137,19 @@ def _log_to(name: str) -> None:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setLevel(logging.INFO)
     logger = logging.getLogger("userturn")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     logger.handlers = [file, terminal]
     logger.propagate = False
+
+
+def _commit() -> str:
+    """Commit of the code that runs, `-dirty` where files differ from it."""
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    folder = Path(__file__).parent
+    done = subprocess.run(describe, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def _quiet() -> None:

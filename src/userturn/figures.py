@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from userturn import paths, tables
 from userturn.errors import ArtifactError
 from userturn.labels import Label
-from userturn.tables import ALL, BASE, GREEDY, Row
+from userturn.params import ALL
+from userturn.tables import BASE, GREEDY, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

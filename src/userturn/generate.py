@@ -9,6 +9,7 @@ from typing import Any
 
 from userturn import artifacts, paths, prompts, tasks, weights
 from userturn.complete import Completer
+from userturn.errors import TemplateError
 from userturn.params import ModelEntry, Study
 from userturn.requests import Completion, Request, Sampling, derive_seed
 from userturn.roles import Chat, StopSet
@@ -123,21 +124,24 @@ def user_turns(
         completer: Where completions come from.
     """
     wanted = study.generate.user_turn
-    contexts: dict[tuple[str, str, str], tuple[int, ...]] = {}
+    contexts: dict[tuple[str, str, str], tuple[int, ...] | str | None] = {}
     for (dataset, item, condition), answer in shown.items():
-        if answer.text is not None:
-            contexts[dataset, item, condition] = chat.user_context(
-                queries[dataset, item], answer.text, study.generate.context
+        try:
+            contexts[dataset, item, condition] = (
+                answer.skipped
+                if answer.text is None
+                else chat.user_context(queries[dataset, item], answer.text, study.generate.context)
             )
+        except TemplateError as error:  # of this text alone: `self_check` passed
+            contexts[dataset, item, condition] = str(error)
     drafts: list[tuple[Turn, Request | None, str | None, int]] = []
     for turn in grid:
-        place = (turn.dataset, turn.item, turn.condition)
-        context = contexts.get(place)
+        context = contexts[turn.dataset, turn.item, turn.condition]
         seed = derive_seed(
             study.seed, turn.dataset, turn.item, turn.condition, turn.temperature, turn.sample
         )
-        if context is None:
-            drafts.append((turn, None, shown[place].skipped, seed))
+        if not isinstance(context, tuple):
+            drafts.append((turn, None, context, seed))
         elif reason := too_long(len(context), wanted.max_tokens, limit):
             drafts.append((turn, None, reason, seed))
         else:
@@ -239,7 +243,11 @@ def _answers(
             reason = None if item["reference_answer"] is not None else NO_REFERENCE
             drafts.append((item, None, reason))
         else:
-            context = chat.answer_context(item["text"])
+            try:
+                context = chat.answer_context(item["text"])
+            except TemplateError as error:  # of this text alone: `self_check` passed
+                drafts.append((item, None, str(error)))
+                continue
             if reason := too_long(len(context), wanted.max_tokens, limit):
                 drafts.append((item, None, reason))
                 continue

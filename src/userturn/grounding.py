@@ -21,13 +21,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from userturn import artifacts, engines, overlap, paths, weights
 from userturn.engines.base import Engine, ScoreRequest
 from userturn.errors import ArtifactError
 from userturn.params import Study
+from userturn.progress import progress
 from userturn.roles import Chat, Mode
 
 Row = Mapping[str, Any]
@@ -225,11 +226,22 @@ def likelihoods(
 
 
 def scored(layout: Plan, engine: Engine) -> Iterator[tuple[Group, Scores, list[Scores]]]:
-    """Score a plan with a loaded engine; yields each group as soon as its last request is done."""
-    answers = engine.score(layout.requests)
-    for group in layout.groups:
-        own = next(answers)
-        yield group, own, [next(answers) for _ in group.swapped]
+    """Score a plan with a loaded engine, prompt by prompt.
+
+    The contexts of one prompt go to the engine together, because they share the query and often
+    the answer in front, which it then runs once.
+    """
+
+    def prompt(group: Group) -> tuple[Any, ...]:
+        return group.turns[0].key[:2]
+
+    for _, mates in groupby(sorted(layout.groups, key=prompt), key=prompt):
+        groups = list(mates)
+        requests = [request for group in groups for request in (group.own, *group.swapped)]
+        answers = engine.score(requests)
+        for group in groups:
+            own = next(answers)
+            yield group, own, [next(answers) for _ in group.swapped]
 
 
 def row(turn: Turn, measured: Likelihoods | None) -> dict[str, Any]:
@@ -316,8 +328,10 @@ def run(study: Study, slug: str) -> None:
             file=sys.stderr,
         )
     rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
-    for group, own, swapped in scored(layout, engine):
-        rows += [row(turn, found) for turn, found in likelihoods(group, own, swapped)]
+    with progress(f"ground@{slug}: answers", len(layout.groups), "answers") as advance:
+        for group, own, swapped in scored(layout, engine):
+            rows += [row(turn, found) for turn, found in likelihoods(group, own, swapped)]
+            advance(sum(map(len, group.targets)))
     engine.close()
     params = {
         "seed": study.seed,

@@ -25,6 +25,8 @@ from pydantic import (
 from userturn.errors import StudyError
 
 PARAMS_FILE = Path("params.yaml")
+ALL = "all"
+"""How tables call the datasets of a study taken together; no dataset may be called so."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 """Short id of a model, dataset or judge: never a dot, which DVC would read as nesting."""
@@ -356,6 +358,8 @@ class Study(Section):
             ("ground.scorer", [self.ground.scorer], weights),
             ("classify.primary", [self.classify.primary], list(self.classify.judges)),
         ]
+        if ALL in self.dataset:
+            raise ValueError(f"dataset.{ALL}: is what tables call all datasets together; rename it")
         for key, used, allowed in known:
             for slug in used:
                 if slug not in allowed:

@@ -24,6 +24,7 @@ from userturn import artifacts, paths, stats
 from userturn.artifacts import TURN_KEY
 from userturn.errors import ArtifactError
 from userturn.labels import Label
+from userturn.params import ALL
 from userturn.perturb import EXPECTED
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Group = tuple[str, str, float]  # dataset or ALL, condition, temperature
 
-ALL = "all"
 BASE = "base"
 GREEDY = 0.0
 EXAMPLES_PER_LABEL = 10

@@ -188,7 +188,7 @@ def lock_clone() -> None:
         handle.seek(0)
         raise RunError(
             f"another snakemake (process {handle.read().strip()}) is at work in this clone: "
-            "wait until it has ended; `userturn status` shows how far it is"
+            "wait until it has ended, or work in another clone"
         ) from None
     except OSError as error:
         raise RunError(f"{LOCK_FILE}: cannot be written ({error.strerror})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,22 +16,25 @@ from typing import Any
 import pytest
 import yaml
 
+from userturn import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
-STANDIN = Path(__file__).with_name("standin.py")
+PROMPTS = 5
 
 
 def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> dict[str, Any]:
     """The laptop study with these models and datasets; `spare` is fetched and never probed."""
     params = yaml.safe_load((ROOT / "studies" / "laptop.yaml").read_text())
     engine = {"name": "fake", "dtype": "float32", "max_model_len": 4096}
-    entry = {"format": "hf", "chat": {}, "engine": engine}
+    source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
     pretrained = list(dict.fromkeys([*models, scorer, spare]))
     params["prompts"] = {"datasets": datasets, "items": 3}
     params["models"] = {"pretrained": pretrained, "trained": [], "probe": models}
     params["ground"]["scorer"] = scorer
     params["model"] = {
-        slug: {"source": {"type": "file", "path": f"models/{slug}"}, **entry} for slug in pretrained
+        slug: {"source": {**source, "seed": seed}, "format": "hf", "chat": {}, "engine": engine}
+        for seed, slug in enumerate(pretrained)
     }
     params["dataset"] = {
         slug: {"kind": "jsonl", "source": {"type": "file", "path": f"{slug}.jsonl"}}
@@ -111,15 +115,9 @@ class Clone:
 def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment without this user's git and DVC settings, the virtual environment not active."""
     home = tmp_path_factory.mktemp("home")
-    tools = home / "bin"
-    tools.mkdir()
-    if not (TOOLS / "userturn").exists():
-        script = tools / "userturn"
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} {STANDIN} "$@"\n')
-        script.chmod(0o755)
     identity = {"NAME": "Test", "EMAIL": "test@example.org"}
     return {
-        "PATH": os.pathsep.join([str(tools), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "PATH": os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc-global"),
@@ -148,11 +146,9 @@ def plant(path: Path, params: Mapping[str, Any], env: Mapping[str, str]) -> Clon
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
     (path / "params.yaml").write_text(yaml.safe_dump(dict(params), sort_keys=False))
-    if not (TOOLS / "userturn").exists():  # the stand-in needs no code, but DVC hashes it
-        stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
-        for dep in {dep for stage in stages for dep in stage["deps"] if dep.startswith("src/")}:
-            if not (path / dep).exists():
-                (path / dep).write_text("# not there yet\n")
+    for slug in params["dataset"]:
+        rows = [{"id": f"{slug}{n}", "prompt": f"{slug}: what is {n}?"} for n in range(PROMPTS)]
+        (path / f"{slug}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     clone = Clone(path, dict(env))
     clone.git("init", "--quiet", "--initial-branch=main")
     clone.git("add", "--all")
