@@ -8,6 +8,7 @@ the reason, never wrong.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import random
@@ -53,7 +54,7 @@ class Score:
 
 
 def score(verifier: str | None, target: str | None, text: str | None) -> Score:
-    """Score one answer.
+    """Score one answer; in the main thread, for only there mathematics has its time limit.
 
     Args:
         verifier: Key of VERIFIERS, or None for a conversation set.
@@ -95,24 +96,27 @@ def _math(target: str, text: str) -> Score:
     limit: Any = MATH_SECONDS if main else None
     logging.getLogger("math_verify").setLevel(logging.ERROR)
     try:
-        gold = parse(f"${target}$", parsing_timeout=limit, raise_on_error=True)
+        gold = _quietly(parse, f"${target}$", parsing_timeout=limit)
         if not gold:
             return Score(None, None, f"math: the target {target!r} cannot be parsed")
-        found = _quietly(parse, text, parsing_timeout=limit, raise_on_error=True)
-        right = _quietly(verify, gold, found, timeout_seconds=limit, raise_on_error=True)
+        found = _quietly(parse, text, parsing_timeout=limit)
+        right = any(
+            _quietly(verify, one, other, timeout_seconds=limit)
+            for one, other in itertools.product(gold, found)
+        )
     except TimeoutException:
         return Score(None, None, f"math: no verdict within {MATH_SECONDS} s")
-    return Score(float(bool(right)), float(bool(right)))
+    return Score(float(right), float(right))
 
 
 def _quietly(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call math-verify; an answer that breaks it is no expression, as in its own default mode.
+    """Call math-verify; text that breaks it is no expression, as in its own default mode.
 
     Its default mode would also turn a timeout, which says nothing, into "wrong": hence
     `raise_on_error`, whose other errors end here.
     """
     try:
-        return function(*arguments, **options)
+        return function(*arguments, raise_on_error=True, **options)
     except Exception:
         return []
 
