@@ -67,6 +67,7 @@ def texts(figure):
     ]
 
 
+@pytest.mark.slow
 def test_every_figure_in_every_format_with_its_data():
     study = make_study(figures={"formats": ["svg", "png", "pdf"]})
     draw(study)
@@ -79,6 +80,7 @@ def test_every_figure_in_every_format_with_its_data():
     assert len(list(figures.FOLDER.iterdir())) == 4 * len(figures.FIGURES)
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes():
     study = make_study(figures={"formats": ["svg", "png", "pdf"]})
     draw(study)
