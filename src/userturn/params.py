@@ -280,19 +280,19 @@ class LikelihoodThresholds(Section):
 
     grounding: float = _field(0.05, "Least grounding G of a follow-up.", "nats per token")
     role_voice: float = _field(
-        0.0, "Role voice V below which a turn is the assistant speaking.", "nats per token"
+        0.07, "Role voice V below which a turn is the assistant speaking.", "nats per token"
     )
     restatement: Annotated[float, Field(ge=0, le=1)] = _field(
-        0.8, "Overlap R with the query from which a turn restates it.", "share"
+        0.57, "Overlap R with the query from which a turn restates it.", "share"
     )
     loop: Annotated[float, Field(ge=0, le=1)] = _field(
-        0.5, "Share of repeated 4-grams from which a turn is a loop.", "share"
+        0.28, "Share of repeated 4-grams from which a turn is a loop.", "share"
     )
     generic_words: Annotated[int, Field(ge=0)] = _field(
         12, "Longest turn that can be a mere closing.", "words"
     )
     origin: str = _field(
-        "chosen by hand", "Where the numbers come from, printed beside every rate."
+        "benchmarks/grounding_auc.py", "Where the numbers come from, printed beside every rate."
     )
 
 

@@ -389,7 +389,10 @@ class Chat:
         try:
             return str(
                 self._tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=prompt, **self._template_kwargs
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=prompt,
+                    **self._template_arguments(),
                 )
             )
         except Exception as error:  # a template can raise whatever its author likes
@@ -399,6 +402,12 @@ class Chat:
                 f"({type(error).__name__}: {error}); use a template that takes them, or set "
                 "chat.template_kwargs"
             ) from error
+
+    def _template_arguments(self) -> dict[str, Any]:
+        """The study's arguments; a date given as `strftime_now` pins that function of templates."""
+        day = self._template_kwargs.get("strftime_now")
+        pinned = {} if day is None else {"strftime_now": lambda _format: day}
+        return {**self._template_kwargs, **pinned}
 
     def _conversation(self, codec: _Codec, contents: Sequence[str], *, prompt: bool = False) -> str:
         """Render alternating user and assistant turns; control tokens stand as marks.
