@@ -236,7 +236,10 @@ def write_inputs(folder: Path, chat: Chat) -> None:
 def laptop(tmp_path, monkeypatch, smollm2_dir):
     study = load_study(STUDY)
     study = study.model_copy(
-        update={"prompts": study.prompts.model_copy(update={"datasets": ["mt_bench"]})}
+        update={
+            "prompts": study.prompts.model_copy(update={"datasets": ["mt_bench"]}),
+            "ground": study.ground.model_copy(update={"swaps": 2}),
+        }
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, "materialise", lambda study, slug: smollm2_dir)

@@ -46,7 +46,9 @@ def test_same_seed_same_bytes_and_another_seed_others(
     study = small(laptop)
     first = run_all(study)
     assert run_all(study) == first
-    assert json.loads(Path("reports/metrics.json").read_text())["study"]["prompts"] == 3
+    assert json.loads(Path("reports/metrics.json").read_text())["study"]["prompts"] == {
+        "gsm_symbolic": 3
+    }
 
     labels = artifacts.read(paths.artifact("labels", MODEL), "labels")
     assert labels.height == 3 * (1 + 2 + 4)
