@@ -283,7 +283,7 @@ class LikelihoodThresholds(Section):
         0.07, "Role voice V below which a turn is the assistant speaking.", "nats per token"
     )
     restatement: Annotated[float, Field(ge=0, le=1)] = _field(
-        0.57, "Overlap R with the query from which a turn restates it.", "share"
+        0.75, "Overlap R with the query from which a turn restates it.", "share"
     )
     loop: Annotated[float, Field(ge=0, le=1)] = _field(
         0.28, "Share of repeated 4-grams from which a turn is a loop.", "share"
@@ -292,7 +292,7 @@ class LikelihoodThresholds(Section):
         12, "Longest turn that can be a mere closing.", "words"
     )
     origin: str = _field(
-        "benchmarks/grounding_auc.py", "Where the numbers come from, printed beside every rate."
+        "benchmarks/README.md", "Where the numbers come from, printed beside every rate."
     )
 
 

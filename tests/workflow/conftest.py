@@ -68,11 +68,15 @@ class Clone:
     path: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def command(self, *command: str) -> Run:
+    def command(self, *command: str, active: bool = False) -> Run:
+        """Run a command; `active` puts the virtual environment on PATH."""
+        environment = self.environment()
+        if active:
+            environment["PATH"] = os.pathsep.join([str(TOOLS), environment["PATH"]])
         done = subprocess.run(
             command,
             cwd=self.path,
-            env=self.environment(),
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -89,7 +93,7 @@ class Clone:
         return self.command(str(TOOLS / "snakemake"), "--cores=1", *arguments)
 
     def dvc(self, *arguments: str) -> Run:
-        return self.command(str(TOOLS / "dvc"), *arguments)
+        return self.command("dvc", *arguments, active=True)
 
     def git(self, *arguments: str) -> Run:
         done = self.command("git", *arguments)
