@@ -58,11 +58,13 @@ class TransformersEngine(Engine):
         try:
             import torch
             from transformers import AutoModelForCausalLM
+            from transformers.utils import logging
         except ImportError as error:
             raise EngineError(
                 f"transformers cannot run here ({error}); install `userturn[cpu]`"
             ) from None
         self._eos = eos_ids(self._model_dir)
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the project draws its own
         dtype: Any = self._params.dtype
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(

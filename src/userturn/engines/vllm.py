@@ -7,7 +7,9 @@ process would take a core for itself.
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -33,7 +35,7 @@ ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_LOGGING_LEVEL": "CRITICAL",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
 IN_FLIGHT = 4
@@ -77,9 +79,12 @@ class VllmEngine(Engine):
                 "or set engine.name to transformers"
             ) from None
         self._eos = eos_ids(self._model_dir)
+        # What vLLM and torch say of their own insides would break up the progress bar.
+        logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
         try:
-            arguments = EngineArgs(**engine_arguments(self._params, self._model_dir))
-            self._engine = LLMEngine.from_engine_args(arguments)
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):
+                arguments = EngineArgs(**engine_arguments(self._params, self._model_dir))
+                self._engine = LLMEngine.from_engine_args(arguments)
         except Exception as error:
             raise self._broken("load", error) from error
         finally:
@@ -238,6 +243,9 @@ def engine_arguments(params: EngineParams, model_dir: Path) -> dict[str, Any]:
             **arguments,
             "kv_cache_memory_bytes": int(params.kv_cache_gib * 2**30),
             "block_size": BLOCK_SIZE,
+            # The CPU worker breaks on a context run in pieces for a request that has a seed:
+            # it would rewind the request's generator, which torch cannot do on a CPU.
+            "enable_chunked_prefill": False,
         }
     return {**arguments, "gpu_memory_utilization": params.gpu_memory_share}
 
