@@ -64,7 +64,7 @@ class TransformersEngine(Engine):
                 f"transformers cannot run here ({error}); install `userturn[cpu]`"
             ) from None
         self._eos = eos_ids(self._model_dir)
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the project draws its own
+        logging.disable_progress_bar()  # the project draws its own
         dtype: Any = self._params.dtype
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(
