@@ -82,9 +82,10 @@ def params(
         print(schema_text(), end="")
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("key", "default", "unit", "description", box=None, pad_edge=False)
+    names = Column("key", no_wrap=True)
+    table = Table(names, "default", "unit", "description", box=None, pad_edge=False)
     for name, default, unit, description in describe_keys():
         if name.startswith(key):
             table.add_row(name, default, unit, description)
