@@ -204,8 +204,7 @@ def _turn(key: Row, label: Label, item: int, rng: np.random.Generator) -> Row:
 
 
 def _measures(key: Row, label: Label, rng: np.random.Generator) -> Row:
-    names = ("log_p", "log_p_swapped", "log_p_assistant", "grounding", "role_voice", "loop")
-    overlap = ("restatement", "echo")
-    values = dict(zip((*names, *overlap), rng.random(8).tolist(), strict=True))
+    names = [name for name in artifacts.GROUNDING if name not in (*artifacts.TURN_KEY, "tokens")]
+    values = dict(zip(names, rng.random(len(names)).tolist(), strict=True))
     empty = label is Label.EMPTY
     return {**key, "tokens": 0 if empty else 10, **(dict.fromkeys(values) if empty else values)}

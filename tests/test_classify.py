@@ -47,7 +47,14 @@ def study(tmp_path, monkeypatch):
             turns.append(turn)
         else:
             controls.append({**turn, "answer": ANSWER + " Shall I go on?"})
-        measures.append({**key(condition, sample), "grounding": grounding, "role_voice": voice})
+        measures.append(
+            {
+                **key(condition, sample),
+                "grounding": grounding,
+                "role_voice": voice,
+                "relevance": 20.0 * grounding if grounding else grounding,
+            }
+        )
     put("user_turns", SLUG, turns)
     put("controls", SLUG, controls)
     put("grounding", SLUG, measures)

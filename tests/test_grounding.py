@@ -1,6 +1,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,13 @@ from userturn.errors import ArtifactError
 from userturn.grounding import (
     Ring,
     Turn,
-    likelihoods,
+    measure,
     plan,
     read_turns,
     row,
     run,
-    scored,
 )
-from userturn.params import EngineParams, load_study
+from userturn.params import EngineParams, Ground, load_study
 from userturn.roles import Chat
 
 STUDY = Path(__file__).parents[1] / "studies/laptop.yaml"
@@ -83,8 +83,10 @@ class Scorer:
         return -1 - (hash((before, token)) % 1000) / 250
 
 
-def expected(one: Turn, other_answers: Sequence[str]) -> tuple[float, float]:
-    """G and V straight from their definition."""
+def expected(
+    one: Turn, other_answers: Sequence[str], elsewhere: Sequence[str]
+) -> tuple[float, float, float]:
+    """G, V and C straight from their definition."""
     chat = Spelling()
 
     def log_p(context: tuple[int, ...]) -> float:
@@ -96,7 +98,12 @@ def expected(one: Turn, other_answers: Sequence[str]) -> tuple[float, float]:
     swapped = [log_p(chat.user_context(one.query, other, "history")) for other in other_answers]
     voice = own - log_p(chat.assistant_context(one.query, one.own, "history"))
     size = len(one.tokens)
-    return (own - sum(swapped) / len(swapped)) / size, voice / size
+    moved = [log_p(chat.user_context(*CONVERSATIONS[item][:2], "history")) for item in elsewhere]
+    return (
+        (own - sum(swapped) / len(swapped)) / size,
+        voice / size,
+        own - sum(moved) / len(moved),
+    )
 
 
 TOKENS = st.lists(st.integers(10, 200), min_size=1, max_size=6)
@@ -105,34 +112,39 @@ TOKENS = st.lists(st.integers(10, 200), min_size=1, max_size=6)
 @given(st.lists(st.tuples(st.sampled_from("0123"), TOKENS), min_size=2, max_size=12), st.integers())
 def test_measures_follow_their_definition(drawn, seed):
     turns = [turn(item, tokens=tokens, sample=n) for n, (item, tokens) in enumerate(drawn)]
-    layout = plan(turns, Spelling(), "history", 2, seed, None)
+    layout = plan(turns, Spelling(), "history", Ground(swaps=2, others=3), seed, None)
     pool = {("d", item): CONVERSATIONS[item][1] for item, _ in drawn}
-    found = {
-        one.key: measured
-        for group, own, swapped in scored(layout, Scorer())
-        for one, measured in likelihoods(group, own, swapped)
-    }
+    found = {one.key: measured for one, measured in measure(layout, Scorer())}
     assert set(found) == {one.key for one in turns}
     for one in turns:
-        others = Ring(pool, seed).swapped(one.key[:2], 2, (one.own,))
+        ring = Ring(pool, seed)
+        others = ring.swapped(one.key[:2], 2, (one.own,))
         if not others:
             assert found[one.key].grounding is None
+            assert found[one.key].relevance is None
             continue
-        grounding, voice = expected(one, others)
+        elsewhere = [item for _, item in islice(ring.others(one.key[:2], (one.own,)), 3)]
+        grounding, voice, relevance = expected(one, others, elsewhere)
+        assert found[one.key].relevance == pytest.approx(relevance)
         assert found[one.key].grounding == pytest.approx(grounding)
         assert found[one.key].role_voice == pytest.approx(voice)
 
 
 def test_every_context_is_asked_for_once_however_many_turns_share_it():
     turns = [turn(item, tokens=(n, 9), sample=n) for item in "01" for n in range(5)]
-    layout = plan(turns, Spelling(), "history", 1, 0, None)
-    contexts = [request.context for request in layout.requests]
+    layout = plan(turns, Spelling(), "history", Ground(swaps=1, others=1), 0, None)
+    contexts = [
+        request.context for group in layout.groups for request in (group.own, *group.swapped)
+    ]
     assert len(contexts) == len(set(contexts)) == 4
+    assert set(layout.elsewhere) == {("d", "0"), ("d", "1")}
     assert {len(request.targets) for request in layout.requests} == {5, 10}
 
 
 def test_equal_turns_are_scored_once():
-    layout = plan([turn(sample=n) for n in range(9)], Spelling(), "history", 1, 0, None)
+    layout = plan(
+        [turn(sample=n) for n in range(9)], Spelling(), "history", Ground(swaps=1), 0, None
+    )
     assert len(layout.groups[0].turns) == 9
     assert len(layout.groups[0].targets) == 1
 
@@ -143,7 +155,7 @@ def test_swapped_answers_carry_the_same_perturbation():
         for n, item in enumerate("0123")
         for condition, tail in (("base", ""), ("ask", " Shall I go on?"))
     ]
-    layout = plan(turns, Spelling(), "history", 3, 0, None)
+    layout = plan(turns, Spelling(), "history", Ground(swaps=3), 0, None)
     for group in layout.groups:
         endings = {
             "".join(map(chr, request.context[:-2])).endswith("?") for request in group.swapped
@@ -154,7 +166,7 @@ def test_swapped_answers_carry_the_same_perturbation():
 def test_under_swap_neither_the_own_nor_the_shown_answer_is_a_swap():
     shown = CONVERSATIONS["1"][1]
     turns = [turn(item, "swap", shown=shown) for item in "0123"]
-    layout = plan(turns, Spelling(), "history", 9, 0, None)
+    layout = plan(turns, Spelling(), "history", Ground(swaps=9), 0, None)
     first = layout.groups[0]
     assert "".join(map(chr, first.own.context)).endswith(CONVERSATIONS["0"][1] + "\0")
     texts = ["".join(map(chr, request.context)) for request in first.swapped]
@@ -165,7 +177,7 @@ def test_under_swap_neither_the_own_nor_the_shown_answer_is_a_swap():
 def test_empty_and_overlong_turns_keep_their_text_measures():
     long = turn("0", text="Why should I pinch off the flowers?", tokens=range(10, 60))
     turns = [long, turn("1"), turn("2", text=" ", tokens=())]
-    layout = plan(turns, Spelling(), "history", 1, 0, 150)
+    layout = plan(turns, Spelling(), "history", Ground(swaps=1), 0, 150)
     assert layout.too_long == (long,)
     assert [one.key[1] for one in layout.unscored] == ["2"]
     assert [group.turns[0].key[1] for group in layout.groups] == ["1"]
@@ -275,7 +287,7 @@ def test_measures_agree_with_full_forward_passes(laptop, smollm2_dir):
         return math.fsum(float(logits[at, token]) for at, token in zip(places, target, strict=True))
 
     pool = {("mt_bench", item): CONVERSATIONS[item][1] for item in CONVERSATIONS}
-    ring = Ring(pool, laptop.seed)
+    ring, others = Ring(pool, laptop.seed), laptop.ground.others
     items = list(CONVERSATIONS)
     for (item, condition, sample), found in rows.items():
         if sample > 1:
@@ -285,7 +297,7 @@ def test_measures_agree_with_full_forward_passes(laptop, smollm2_dir):
         other = items[(items.index(item) + 1) % len(items)]
         said = CONVERSATIONS[item if (condition, sample) == ("base", 0) else other][2]
         shown = CONVERSATIONS[other][1] if condition == "swap" else answer
-        swaps = ring.swapped(("mt_bench", item), laptop.ground.swaps, (answer, shown))
+        swaps = ring.swapped(("mt_bench", item), 2, (answer, shown))
         size = found["tokens"]
         own = log_p(query, answer, "user", said)
         behind = [log_p(query, swap, "user", said) for swap in swaps]
@@ -293,6 +305,13 @@ def test_measures_agree_with_full_forward_passes(laptop, smollm2_dir):
         assert found["log_p"] / size == pytest.approx(own / size, abs=1e-3)
         grounding = (own - sum(behind) / len(behind)) / size
         assert found["grounding"] == pytest.approx(grounding, abs=1e-3)
+        elsewhere = [
+            log_p(*CONVERSATIONS[other][:2], "user", said)
+            for _, other in islice(ring.others(("mt_bench", item), (answer, shown)), others)
+        ]
+        assert len(elsewhere) >= 2
+        relevance = own - sum(elsewhere) / len(elsewhere)
+        assert found["relevance"] / size == pytest.approx(relevance / size, abs=1e-3)
         voice = (own - log_p(query, answer, "assistant", said)) / size
         assert found["role_voice"] == pytest.approx(voice, abs=1e-3)
 
@@ -302,11 +321,14 @@ def test_a_turn_is_grounded_in_its_own_answer_and_not_in_another(laptop):
     run(laptop, SLUG)
     frame = artifacts.read(paths.artifact("grounding", SLUG), "grounding")
     by_kind: dict[tuple[str, int], list[float]] = {}
+    relevance: dict[tuple[str, int], list[float]] = {}
     for found in frame.iter_rows(named=True):
         if found["grounding"] is not None:
             kind = found["condition"], found["sample"]
             by_kind.setdefault(kind, []).append(found["grounding"])
+            relevance.setdefault(kind, []).append(found["relevance"])
     assert min(by_kind["base", 0]) > max(by_kind["base", 1])
+    assert min(relevance["base", 0]) > 0 > max(relevance["base", 1])
     assert sum(by_kind["base", 0]) / 4 > 0.2
     # What follows the shown answer owes nothing to the prompt's own.
     assert sum(by_kind["swap", 0]) / 4 < 0.1

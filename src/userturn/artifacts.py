@@ -80,8 +80,10 @@ GROUNDING = {
     "log_p": "float64",  # log p(u | q, a), nats
     "log_p_swapped": "float64",  # mean over k of log p(u | q, a'_k), nats
     "log_p_assistant": "float64",  # log p(u | ..., assistant header), nats
+    "log_p_elsewhere": "float64",  # mean over k of log p(u | q'_k, a'_k), nats
     "grounding": "float64",  # G, nats per token
     "role_voice": "float64",  # V, nats per token
+    "relevance": "float64",  # C, nats
     "restatement": "float64",  # overlap of u with q, share
     "echo": "float64",  # overlap of u with a, share
     "loop": "float64",  # repeated 4-grams of u, share

@@ -74,10 +74,7 @@ def _likelihood(
         text=turn["text"] or "",
         end=turn["end"],
         answer=turn["shown"] or "",
-        **{
-            name: measured[name]
-            for name in ("grounding", "role_voice", "restatement", "echo", "loop")
-        },
+        **{name: measured[name] for name in likelihood.MEASURES},
     )
     label, reason = likelihood.judge(evidence, thresholds)
     return (label, None, reason) if label else (None, reason, None)

@@ -2,10 +2,16 @@
 
 For a user turn `u` of `|u|` tokens behind query `q` and answer `a`, with a scorer language model:
 
-- grounding   `G = [log p(u | q, a) - mean_k log p(u | q, a'_k)] / |u|`
-- role voice  `V = [log p(u | q, a, user header) - log p(u | q, a, assistant header)] / |u|`
+- grounding   `G = [log p(u | q, a) - mean_k log p(u | q, a'_k)] / |u|`, nats per token
+- role voice  `V = [log p(u | q, a, user header) - log p(u | q, a, assistant header)] / |u|`,
+  nats per token
+- relevance   `C = log p(u | q, a) - mean_k log p(u | q'_k, a'_k)`, nats per turn
 
-in nats per token. The `a'_k` are answers to other prompts of the same dataset, so that subject and
+`C` weighs this conversation against others of the same dataset, `G` this answer against others to
+the same query. `C` is a sum, the logarithm of a likelihood ratio, because a longer turn is more
+evidence; on real follow-ups it finds them better than its mean per token (benchmarks/README.md).
+
+The `a'_k` of `G` are answers to other prompts of the same dataset, so that subject and
 form alone earn no grounding, and they carry the same perturbation as `a`, so that a turn which
 reacts to the perturbation alone (the appended question, say) earns none either. Under `swap` the
 context showed another prompt's answer, but `a` is the prompt's own: `G` falls to about 0 if turns
@@ -19,15 +25,15 @@ import json
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from userturn import artifacts, engines, overlap, paths, weights
 from userturn.engines.base import Engine, ScoreRequest
 from userturn.errors import ArtifactError
-from userturn.params import Study
+from userturn.params import Ground, Study
 from userturn.progress import progress
 from userturn.roles import Chat, Mode
 
@@ -37,6 +43,7 @@ Key = tuple[str, str]
 Scores = Sequence[Sequence[float]]
 """Natural-log probabilities per target and token of one request."""
 
+BASE = "base"
 SWAP = "swap"
 
 
@@ -71,12 +78,14 @@ class Group:
         own: Scores every target behind the user header, then every target behind the assistant
             header; the headers are part of its targets, so the context runs once for both.
         swapped: One request per swapped answer; scores every target behind the user header.
+        elsewhere: Prompts behind whose conversations the targets are scored, for relevance.
     """
 
     turns: tuple[Turn, ...]
     targets: tuple[tuple[int, ...], ...]
     own: ScoreRequest
     swapped: tuple[ScoreRequest, ...]
+    elsewhere: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +94,35 @@ class Plan:
 
     Attributes:
         groups: Groups to score, in the lexical order of their contexts.
+        elsewhere: By prompt, what scores the turns of other prompts behind its conversation.
         unscored: Turns with nothing to score.
         too_long: Turns whose contexts do not fit the scorer.
     """
 
     groups: tuple[Group, ...]
+    elsewhere: Mapping[Key, ScoreRequest]
     unscored: tuple[Turn, ...]
     too_long: tuple[Turn, ...]
 
     @property
     def requests(self) -> list[ScoreRequest]:
-        """The requests of all groups, in order."""
-        return [request for group in self.groups for request in (group.own, *group.swapped)]
+        """Every request."""
+        of_groups = (request for group in self.groups for request in (group.own, *group.swapped))
+        return [*of_groups, *self.elsewhere.values()]
 
 
 @dataclass(frozen=True, slots=True)
 class Likelihoods:
-    """Log-probabilities of one turn, in nats; `swapped` is null where there was no other answer."""
+    """Log-probabilities of one turn, in nats.
+
+    `swapped` is null where there was no other answer, `elsewhere` where no other conversation.
+    """
 
     tokens: int
     own: float
     swapped: float | None
     assistant: float
+    elsewhere: float | None
 
     @property
     def grounding(self) -> float | None:
@@ -117,6 +133,11 @@ class Likelihoods:
     def role_voice(self) -> float:
         """`V`, in nats per token."""
         return (self.own - self.assistant) / self.tokens
+
+    @property
+    def relevance(self) -> float | None:
+        """`C`, in nats."""
+        return None if self.elsewhere is None else self.own - self.elsewhere
 
 
 class Ring:
@@ -140,25 +161,32 @@ class Ring:
         self._order = sorted(answers, key=rank)
         self._place = {key: place for place, key in enumerate(self._order)}
 
-    def swapped(self, key: Key, swaps: int, exclude: Iterable[str]) -> list[str]:
-        """Answers of other prompts.
+    def others(self, key: Key, exclude: Iterable[str]) -> Iterator[Key]:
+        """Other prompts in the order in which theirs stand in for this prompt's answer.
 
         Args:
-            key: The prompt whose answer is swapped.
-            swaps: How many to take; fewer where there are no more.
-            exclude: Texts that are no swap, such as the answer itself.
+            key: The prompt.
+            exclude: Answers whose prompts are left out, such as the answer itself.
         """
         place = self._place.get(key, -1)
-        others = self._order[place + 1 :] + self._order[: max(place, 0)]
-        near = (other for other in others if other[0] == key[0])
-        far = (other for other in others if other[0] != key[0])
-        texts = (self._answers[other] for other in chain(near, far))
+        order = self._order[place + 1 :] + self._order[: max(place, 0)]
+        near = (other for other in order if other[0] == key[0])
+        far = (other for other in order if other[0] != key[0])
         banned = set(exclude)
-        return list(islice((text for text in texts if text not in banned), swaps))
+        return (other for other in chain(near, far) if self._answers[other] not in banned)
+
+    def swapped(self, key: Key, swaps: int, exclude: Iterable[str]) -> list[str]:
+        """Answers of `swaps` other prompts; fewer where there are no more."""
+        return [self._answers[other] for other in islice(self.others(key, exclude), swaps)]
 
 
 def plan(
-    turns: Sequence[Turn], chat: Chat, mode: Mode, swaps: int, seed: int, limit: int | None
+    turns: Sequence[Turn],
+    chat: Chat,
+    mode: Mode,
+    ground: Ground,
+    seed: int,
+    limit: int | None,
 ) -> Plan:
     """Group turns by query and answer, and lay out what to score.
 
@@ -166,15 +194,17 @@ def plan(
         turns: Turns of every condition.
         chat: The scorer's chat template.
         mode: `generate.context` of the study.
-        swaps: Swapped answers per turn.
+        ground: How many answers and conversations of other prompts to compare with.
         seed: Seed of the study.
         limit: Longest sequence that the scorer takes, in tokens; None: no limit.
     """
     pools: dict[str, dict[Key, str]] = defaultdict(dict)
     members: dict[tuple[Any, ...], list[Turn]] = defaultdict(list)
+    queries: dict[Key, str] = {}
     unscored: list[Turn] = []
     for turn in turns:
         dataset, item, condition = turn.key[:3]
+        queries[dataset, item] = turn.query
         pool = pools[condition]  # under `swap` the own answers are those of `base`, so is the pool
         if turn.own.strip():
             pool.setdefault((dataset, item), turn.own)
@@ -183,10 +213,15 @@ def plan(
         else:
             unscored.append(turn)
     rings = {condition: Ring(pool, seed) for condition, pool in pools.items()}
+    conversations = {
+        key: chat.user_context(queries[key], answer, mode) for key, answer in pools[BASE].items()
+    }
     groups: list[Group] = []
     too_long: list[Turn] = []
+    moved: dict[Key, dict[tuple[int, ...], None]] = defaultdict(dict)  # an ordered set each
     for (dataset, item, condition, own, shown), mates in members.items():
-        others = rings[condition].swapped((dataset, item), swaps, exclude=(own, shown))
+        key, unlike = (dataset, item), (own, shown)
+        others = rings[condition].swapped(key, ground.swaps, unlike)
         group = _group(mates, chat, mode, others)
         longest = max(
             len(request.context) + max(map(len, request.targets))
@@ -194,54 +229,78 @@ def plan(
         )
         if limit is not None and longest > limit:
             too_long += mates
-        else:
-            groups.append(group)
+            continue
+        room = math.inf if limit is None else limit - max(map(len, group.targets))
+        fitting = (
+            other
+            for other in (rings[BASE].others(key, unlike) if BASE in rings else ())
+            if len(conversations[other]) <= room and queries[other] != mates[0].query
+        )
+        group = replace(group, elsewhere=tuple(islice(fitting, ground.others)))
+        for other in group.elsewhere:
+            moved[other].update(dict.fromkeys(group.targets))
+        groups.append(group)
     # An engine runs contexts in lexical order, so that order gives the earliest results.
     groups.sort(key=lambda group: group.own.context)
-    return Plan(tuple(groups), tuple(unscored), tuple(too_long))
+    elsewhere = {key: ScoreRequest(conversations[key], tuple(moved[key])) for key in moved}
+    return Plan(tuple(groups), elsewhere, tuple(unscored), tuple(too_long))
 
 
-def likelihoods(
-    group: Group, own: Scores, swapped: Sequence[Scores]
+def measure(
+    layout: Plan, engine: Engine, advance: Callable[[int], None] = lambda _: None
 ) -> list[tuple[Turn, Likelihoods]]:
-    """Sum an engine's log-probabilities for the turns of a group.
-
-    Args:
-        group: The group.
-        own: Log-probabilities of `group.own`, per target and token.
-        swapped: The same for each of `group.swapped`.
-    """
-    count = len(group.targets)
-    by_target = {}
-    for index, target in enumerate(group.targets):
-        size = len(target)
-        behind_others = [math.fsum(scores[index][-size:]) for scores in swapped]
-        by_target[target] = Likelihoods(
-            tokens=size,
-            own=math.fsum(own[index][-size:]),
-            swapped=math.fsum(behind_others) / len(behind_others) if behind_others else None,
-            assistant=math.fsum(own[count + index][-size:]),
-        )
-    return [(turn, by_target[turn.tokens]) for turn in group.turns]
-
-
-def scored(layout: Plan, engine: Engine) -> Iterator[tuple[Group, Scores, list[Scores]]]:
     """Score a plan with a loaded engine, prompt by prompt.
 
     The contexts of one prompt go to the engine together, because they share the query and often
     the answer in front, which it then runs once.
+
+    Args:
+        layout: What to score.
+        engine: The scorer.
+        advance: Called after each group with the number of tokens in its targets.
     """
-
-    def prompt(group: Group) -> tuple[Any, ...]:
-        return group.turns[0].key[:2]
-
-    for _, mates in groupby(sorted(layout.groups, key=prompt), key=prompt):
-        groups = list(mates)
+    of_prompt: dict[Key, list[Group]] = {key: [] for key in sorted(layout.elsewhere)}
+    for group in layout.groups:
+        of_prompt.setdefault(group.turns[0].key[:2], []).append(group)
+    moved: dict[tuple[Key, tuple[int, ...]], float] = {}
+    found: list[tuple[Group, Scores, list[Scores]]] = []
+    for key, groups in of_prompt.items():
         requests = [request for group in groups for request in (group.own, *group.swapped)]
-        answers = engine.score(requests)
+        elsewhere = layout.elsewhere.get(key)
+        answers = engine.score([*requests, elsewhere] if elsewhere else requests)
         for group in groups:
             own = next(answers)
-            yield group, own, [next(answers) for _ in group.swapped]
+            found.append((group, own, [next(answers) for _ in group.swapped]))
+            advance(sum(map(len, group.targets)))
+        if elsewhere:
+            for target, scores in zip(elsewhere.targets, next(answers), strict=True):
+                moved[key, target] = math.fsum(scores)
+    return [pair for group, own, swapped in found for pair in _sums(group, own, swapped, moved)]
+
+
+def _sums(
+    group: Group,
+    own: Scores,
+    swapped: Sequence[Scores],
+    moved: Mapping[tuple[Key, tuple[int, ...]], float],
+) -> Iterator[tuple[Turn, Likelihoods]]:
+    """Log-probabilities of a group's turns, summed over their tokens."""
+    count = len(group.targets)
+    by_target = {}
+    for index, target in enumerate(group.targets):
+        size = len(target)
+        by_target[target] = Likelihoods(
+            tokens=size,
+            own=math.fsum(own[index][-size:]),
+            swapped=_mean([math.fsum(scores[index][-size:]) for scores in swapped]),
+            assistant=math.fsum(own[count + index][-size:]),
+            elsewhere=_mean([moved[other, target] for other in group.elsewhere]),
+        )
+    return ((turn, by_target[turn.tokens]) for turn in group.turns)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
 
 
 def row(turn: Turn, measured: Likelihoods | None) -> dict[str, Any]:
@@ -253,8 +312,10 @@ def row(turn: Turn, measured: Likelihoods | None) -> dict[str, Any]:
         "log_p": measured.own if measured else None,
         "log_p_swapped": measured.swapped if measured else None,
         "log_p_assistant": measured.assistant if measured else None,
+        "log_p_elsewhere": measured.elsewhere if measured else None,
         "grounding": measured.grounding if measured else None,
         "role_voice": measured.role_voice if measured else None,
+        "relevance": measured.relevance if measured else None,
         "restatement": overlap.restatement(text, turn.query) if text else None,
         "echo": overlap.echo(text, turn.shown) if text else None,
         "loop": overlap.loop(text) if text else None,
@@ -317,7 +378,7 @@ def run(study: Study, slug: str) -> None:
         turns,
         chat,
         study.generate.context,
-        study.ground.swaps,
+        study.ground,
         study.seed,
         engine.max_model_len,
     )
@@ -329,9 +390,7 @@ def run(study: Study, slug: str) -> None:
         )
     rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
     with progress(f"ground@{slug}: answers", len(layout.groups), "answers") as advance:
-        for group, own, swapped in scored(layout, engine):
-            rows += [row(turn, found) for turn, found in likelihoods(group, own, swapped)]
-            advance(sum(map(len, group.targets)))
+        rows += [row(turn, found) for turn, found in measure(layout, engine, advance)]
     engine.close()
     params = {
         "seed": study.seed,
@@ -386,4 +445,4 @@ def _group(turns: Sequence[Turn], chat: Chat, mode: Mode, others: Sequence[str])
     swapped = tuple(
         ScoreRequest(chat.user_context(query, other, mode), targets) for other in others
     )
-    return Group(tuple(turns), targets, own, swapped)
+    return Group(tuple(turns), targets, own, swapped, elsewhere=())

@@ -271,14 +271,18 @@ class Ground(Section):
 
     scorer: Slug = _field("smollm2_135m", "Model that gives log-probabilities; one of `models`.")
     swaps: Annotated[int, Field(ge=1)] = _field(
-        2, "Answers of other prompts that the shown answer is compared with.", "answers"
+        2, "Answers of other prompts that grounding G compares the answer with.", "answers"
+    )
+    others: Annotated[int, Field(ge=1)] = _field(
+        4, "Other conversations that relevance C compares the conversation with.", "conversations"
     )
 
 
 class LikelihoodThresholds(Section):
     """Cut-offs of the likelihood judge, applied in the order of `judges/likelihood.py`."""
 
-    grounding: float = _field(0.05, "Least grounding G of a follow-up.", "nats per token")
+    relevance: float = _field(8.0, "Least relevance C of a follow-up.", "nats")
+    grounding: float = _field(-0.05, "Least grounding G of a follow-up.", "nats per token")
     role_voice: float = _field(
         0.07, "Role voice V below which a turn is the assistant speaking.", "nats per token"
     )

@@ -46,7 +46,7 @@ EXCERPT = 240  # characters
 METRICS = paths.REPORTS / "metrics.json"
 FOLDER = paths.REPORTS / "tables"
 
-_MEASURES = ("grounding", "role_voice", "restatement")
+_MEASURES = ("grounding", "relevance", "role_voice", "restatement")
 _GROUP = ("judge", "primary", "model", "dataset", "condition", "temperature")
 _CONTRAST = (
     "rate_base", "rate", "difference", "low", "high", "confidence", "method",
@@ -69,11 +69,11 @@ TABLES: dict[str, tuple[str, ...]] = {
     "turns": (
         "model", "condition", "temperature", "samples", "skipped", "mean_tokens",
         "eos", "stop_token", "length", "empty", "memorised", "distinct_texts",
-        "grounding", "role_voice", "restatement",
+        "grounding", "relevance", "role_voice", "restatement",
     ),
     "examples": (
         "model", "label", *TURN_KEY, "query", "answer", "turn",
-        "grounding", "role_voice", "restatement", "reason",
+        "grounding", "relevance", "role_voice", "restatement", "reason",
     ),
 }  # fmt: skip
 """Columns of every `reports/tables/<name>.csv`."""

@@ -8,7 +8,7 @@ from userturn.overlap import echo, loop, restatement
 from userturn.params import LikelihoodThresholds
 
 THRESHOLDS = LikelihoodThresholds(
-    grounding=0.1, role_voice=0.0, restatement=0.7, loop=0.4, generic_words=12
+    relevance=8, grounding=0.1, role_voice=0.0, restatement=0.7, loop=0.4, generic_words=12
 )
 QUERY = "Write a short poem about autumn rain in a harbour town."
 ANSWER = (
@@ -22,13 +22,14 @@ HTML_ANSWER = 'Use flexbox: <div style="display:flex; justify-content:center">â€
 ASKING = SUM_ANSWER + " Would you like to see another way to solve it?"
 
 
-def label(text, query=QUERY, answer=ANSWER, grounding=0.0, voice=1.0, end="eos"):
+def label(text, query=QUERY, answer=ANSWER, grounding=0.0, voice=1.0, end="eos", relevance=20.0):
     evidence = Evidence(
         text=text,
         end=end,
         answer=answer,
         grounding=grounding,
         role_voice=voice,
+        relevance=relevance,
         restatement=restatement(text, query),
         echo=echo(text, answer),
         loop=loop(text),
@@ -194,7 +195,7 @@ def test_a_statement_that_hangs_on_the_answer_is_the_assistant_going_on():
     text = "The harbour lamps are lit by dusk, and the salt stays in the gutters of the town."
     assert states(text)
     assert label(text, grounding=GROUNDED) is Label.ASSISTANT_VOICE
-    assert label(text, grounding=0.0) is Label.UNRELATED
+    assert label(text, relevance=0.0) is Label.UNRELATED
 
 
 def test_the_answer_said_again_is_assistant_voice():
@@ -255,3 +256,14 @@ def test_more_grounding_never_unmakes_a_follow_up(text, grounding, more):
     low, high = sorted((grounding, more))
     if label(text, grounding=low) is Label.FOLLOWUP:
         assert label(text, grounding=high) is Label.FOLLOWUP
+
+
+def test_what_fits_any_conversation_is_no_follow_up_however_grounded():
+    text = "Why does the rain walk inland?"
+    assert label(text, grounding=GROUNDED, relevance=7.9) is Label.UNRELATED
+    assert label(text, grounding=GROUNDED, relevance=8.0) is Label.FOLLOWUP
+    assert label(text, grounding=GROUNDED, relevance=None) is None
+
+
+def test_what_owes_nothing_to_the_answer_is_no_follow_up_however_relevant():
+    assert label("Why does rain smell so good?", grounding=0.0, relevance=30) is Label.UNRELATED

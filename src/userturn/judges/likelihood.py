@@ -1,4 +1,4 @@
-"""The likelihood judge: rules on the text, then role voice `V` and grounding `G`.
+"""The likelihood judge: rules on the text, then role voice `V`, relevance `C` and grounding `G`.
 
 Pure. The first rule that fires gives the label, in this order:
 
@@ -9,9 +9,11 @@ Pure. The first rule that fires gives the label, in this order:
 5. `generic`: a short closing with a word of thanks or goodbye and no other content.
 6. `assistant_voice`: an opening or a form that belongs to the assistant, a passage of the answer
    said over again, or `V` below its threshold.
-7. `followup`: `G` reaches its threshold, or a yes or no where the answer ends in a question.
+7. `followup`: `C` and `G` reach their thresholds: the turn belongs to this conversation, and this
+   answer does not make it less likely than another would. Or a yes or no where the answer ends in
+   a question.
 8. `unrelated`: everything else. A question that fits any answer ("Can you explain more?") ends
-   here unless `G` says that it depends on this one: asking is not enough.
+   here: asking is not enough.
 
 The word lists are English: in other languages only the rules that read no words apply, and the
 likelihoods. The reason of a label names its rule, so a reader can count how much rests on a list.
@@ -142,6 +144,9 @@ OTHER_WORDS = 2
 SYMBOLS = 0.3
 """Least share of letters, marks and digits among the visible characters."""
 
+MEASURES = ("grounding", "role_voice", "relevance", "restatement", "echo", "loop")
+"""Columns of artifacts.GROUNDING that are fields of `Evidence`."""
+
 ENGLISH = 0.2
 """Least share of function words in a text that can be read as English."""
 
@@ -156,6 +161,7 @@ class Evidence:
         answer: The answer that its context showed.
         grounding: `G`, nats per token; None where it was not scored.
         role_voice: `V`, nats per token; None where it was not scored.
+        relevance: `C`, nats; None where it was not scored.
         restatement: Overlap `R` with the query, share; None where there is no text.
         echo: Overlap with the answer, share; None where there is no text.
         loop: Repeated 4-grams, share; None where there is no text.
@@ -166,6 +172,7 @@ class Evidence:
     answer: str
     grounding: float | None
     role_voice: float | None
+    relevance: float | None
     restatement: float | None
     echo: float | None
     loop: float | None
@@ -199,18 +206,20 @@ def judge(turn: Evidence, thresholds: LikelihoodThresholds) -> tuple[Label | Non
     stated = states(text) and not asked  # who is asked may answer with a statement
     if stated and (turn.echo or 0) >= thresholds.restatement:
         return Label.ASSISTANT_VOICE, f"repeats the answer: {turn.echo:.2f} of its words"
-    if turn.role_voice is None or turn.grounding is None:
+    if turn.role_voice is None or turn.grounding is None or turn.relevance is None:
         return None, "not scored: no likelihoods for this turn"
     if turn.role_voice < thresholds.role_voice:
         return Label.ASSISTANT_VOICE, f"V {turn.role_voice:.3f} < {thresholds.role_voice:g}"
-    if turn.grounding >= thresholds.grounding:
-        measured = f"G {turn.grounding:.3f} >= {thresholds.grounding:g}"
-        if stated:
-            return Label.ASSISTANT_VOICE, f"goes on stating; {measured}"
-        return Label.FOLLOWUP, measured
+    belongs, depends = f"C {turn.relevance:.1f}", f"G {turn.grounding:.3f}"
+    if turn.relevance >= thresholds.relevance and stated:
+        return Label.ASSISTANT_VOICE, f"goes on stating; {belongs} >= {thresholds.relevance:g}"
     if answers_it:
         return Label.FOLLOWUP, "answers the question that the answer ends in"
-    return Label.UNRELATED, f"G {turn.grounding:.3f} < {thresholds.grounding:g}"
+    if turn.relevance < thresholds.relevance:
+        return Label.UNRELATED, f"{belongs} < {thresholds.relevance:g}"
+    if turn.grounding < thresholds.grounding:
+        return Label.UNRELATED, f"{depends} < {thresholds.grounding:g}, but {belongs}"
+    return Label.FOLLOWUP, f"{belongs} and {depends} reach their thresholds"
 
 
 def states(text: str) -> bool:
