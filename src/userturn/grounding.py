@@ -356,6 +356,22 @@ def read_turns(study: Study, slug: str) -> list[dict[str, Any]]:
     return found
 
 
+def load_scorer(study: Study) -> tuple[Chat, Engine]:
+    """The scorer's chat template, and its loaded engine.
+
+    Raises:
+        EngineError: The scorer cannot be loaded.
+    """
+    scorer = study.ground.scorer
+    entry = study.model[scorer]
+    folder = weights.materialise(study, scorer)
+    # The transformers engine keeps a context's keys and values for all its targets.
+    name = "fake" if entry.engine.name == "fake" else "transformers"
+    engine = engines.create(entry.engine.model_copy(update={"name": name}), folder)
+    engine.load()
+    return Chat.load(folder, entry.chat), engine
+
+
 def run(study: Study, slug: str) -> None:
     """Stage `ground@<slug>`: measure the user turns of one model.
 
@@ -366,13 +382,7 @@ def run(study: Study, slug: str) -> None:
         EngineError: The scorer cannot be loaded.
     """
     scorer = study.ground.scorer
-    entry = study.model[scorer]
-    folder = weights.materialise(study, scorer)
-    chat = Chat.load(folder, entry.chat)
-    # The transformers engine keeps a context's keys and values for all its targets.
-    name = "fake" if entry.engine.name == "fake" else "transformers"
-    engine = engines.create(entry.engine.model_copy(update={"name": name}), folder)
-    engine.load()
+    chat, engine = load_scorer(study)
     turns = [_turn(found, chat) for found in read_turns(study, slug)]
     layout = plan(
         turns,

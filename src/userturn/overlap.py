@@ -63,8 +63,11 @@ def restatement(turn: str, query: str) -> float:
     the query's length is compared with all of it. Inside the window the order of words is free;
     different numbers are different words; what the turn adds lowers the share. Content words alone
     must reach the share, too: "What is the name of ...?" shares its frame with many a query.
+
+    Or, if that is more, Dice's coefficient of the content words of both, which a lead-in and other
+    small words cannot lower: it is high where the turn says all of the query and little else.
     """
-    return _covered(words(turn), words(query))
+    return max(_covered(words(turn), words(query)), _dice(turn, query))
 
 
 def echo(turn: str, answer: str) -> float:
@@ -92,6 +95,14 @@ def loop(text: str) -> float:
         units = tuple("".join(text.split()))
     grams = [units[start : start + GRAM] for start in range(len(units) - GRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if len(grams) > 1 else 0.0
+
+
+def _dice(turn: str, text: str) -> float:
+    """Dice's coefficient of the sets of content words; 0 where one has fewer than two."""
+    left, right = (set(words(one)) - FUNCTION_WORDS for one in (turn, text))
+    if min(len(left), len(right)) < 2:
+        return 0.0
+    return 2 * len(left & right) / (len(left) + len(right))
 
 
 def _covered(turn: tuple[str, ...], text: tuple[str, ...]) -> float:

@@ -106,6 +106,8 @@ Source = Annotated[
     HubSource | WheelSource | FileSource | GeneratorSource, Field(discriminator="type")
 ]
 
+BytesSource = Annotated[HubSource | WheelSource | FileSource, Field(discriminator="type")]
+
 # --- registries ---------------------------------------------------------------------------------
 
 EngineName = Literal["auto", "vllm", "transformers", "openai", "fake"]
@@ -184,6 +186,25 @@ class DatasetEntry(Section):
     kind: DatasetKind = _field(..., "Reader and verifier (src/userturn/prompts/).")
     source: Source = _field(..., "Where the prompts come from.")
     license: str = _field("unknown", "Licence of the data (SPDX id).")
+
+
+class ReferenceEntry(Section):
+    """Conversations with real second turns, for calibration."""
+
+    kind: Literal["conversations", "mathchat", "mtbench101", "mt_bench"] = _field(
+        ..., "Reader (src/userturn/reference.py)."
+    )
+    source: BytesSource = _field(..., "Where the conversations come from.")
+    answers: BytesSource | None = _field(None, "Kind `mt_bench`: its reference answers.")
+    task: str | None = _field(None, "Kind `mtbench101`: task code, such as `CR`.")
+    reacts: bool = _field(True, "Whether the second turns react to the answer.")
+    license: str = _field("unknown", "Licence of the data (SPDX id).")
+
+
+def _own_reference() -> dict[str, ReferenceEntry]:
+    """The conversations that ship with the project."""
+    source = FileSource(type="file", path="data/reference/conversations.jsonl")
+    return {"own": ReferenceEntry(kind="conversations", source=source, license="Apache-2.0")}
 
 
 # --- sections of the study ------------------------------------------------------------------------
@@ -314,6 +335,23 @@ class Classify(Section):
     )
 
 
+class Calibrate(Section):
+    """Fit of the likelihood judge's thresholds on turns with known labels."""
+
+    sets: Annotated[list[Slug], Field(min_length=1), Unique] = _field(
+        lambda: ["own"], "Slugs of `reference`."
+    )
+    per_set: Annotated[int, Field(ge=2)] | None = _field(
+        80, "First n conversations of a seeded order of each set; null: all.", "conversations"
+    )
+    folds: Annotated[int, Field(ge=2)] = _field(
+        5, "Folds of the cross-validation; a conversation is whole in one.", "folds"
+    )
+    precision: Share = _field(
+        0.9, "Least precision of `followup` that the fitted thresholds aim at.", "share"
+    )
+
+
 class Statistics(Section):
     """Intervals and tests."""
 
@@ -347,10 +385,14 @@ class Study(Section):
     perturb: Perturb = _field(Perturb, "Controlled perturbations of the answer.")
     ground: Ground = _field(Ground, "Likelihood measures.")
     classify: Classify = _field(Classify, "Judges and the label that counts.")
+    calibrate: Calibrate = _field(Calibrate, "Fit of the likelihood judge's thresholds.")
     statistics: Statistics = _field(Statistics, "Intervals and tests.")
     figures: Figures = _field(Figures, "Look of the figures.")
     model: dict[Slug, ModelEntry] = _field(..., "Registry of models by slug.")
     dataset: dict[Slug, DatasetEntry] = _field(..., "Registry of datasets by slug.")
+    reference: dict[Slug, ReferenceEntry] = _field(
+        _own_reference, "Registry of conversations for calibration by slug."
+    )
 
     @model_validator(mode="after")
     def _slugs_are_known(self) -> Study:
@@ -360,6 +402,7 @@ class Study(Section):
             ("models.pretrained", self.models.pretrained, list(self.model)),
             ("models.probe", self.models.probe, weights),
             ("ground.scorer", [self.ground.scorer], weights),
+            ("calibrate.sets", self.calibrate.sets, list(self.reference)),
             ("classify.primary", [self.classify.primary], list(self.classify.judges)),
         ]
         if ALL in self.dataset:

@@ -15,7 +15,7 @@ from userturn.params import Study
 PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)
 PER_MODEL = ("generate", "perturb", "ground", "classify")
-WHOLE_STUDY = ("tables", "figures")
+WHOLE_STUDY = ("calibrate", "tables", "figures")
 ORDER = (*PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
 
 _MODULES = {"ground": "grounding"}

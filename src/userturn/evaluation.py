@@ -1,0 +1,239 @@
+"""How well measures and labels find what reference turns are known to be: numbers with intervals.
+
+Reads rows of artifacts.REFERENCE and writes, beside them, `auc.csv`, `labels.csv`,
+`confusion.csv`, `controls.csv` and `report.json`. Intervals of shares are Wilson's; those of AUC
+and macro-F1 resample whole conversations, because all turns made of one share its query and answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from userturn import stats
+from userturn.labels import Label
+from userturn.params import Study
+from userturn.tables import Row, write_bytes, write_csv
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ALL = "all"
+SHORT = "short"
+"""Follow-ups of fewer than SHORT_WORDS words, of all sets."""
+SHORT_WORDS = 9
+THRESHOLDS = ("given", "fitted")
+"""Labels by the study's thresholds, and by thresholds fitted on the other folds."""
+MEASURES = ("grounding", "relevance", "word_overlap")
+HARDEST = "moved"
+RESAMPLES = 500
+"""Of conversations; each computes an AUC or F1 anew."""
+COLUMNS = {
+    "auc": ("set", "followups", "moved", "measure", "auc", "low", "high", "confidence"),
+    "labels": (
+        "thresholds", "set", "label", "turns", "precision", "precision_low", "precision_high",
+        "recall", "recall_low", "recall_high", "f1", "confidence",
+    ),
+    "confusion": ("thresholds", "set", "kind", "label", "given", "count"),
+    "controls": ("thresholds", "kind", "turns", "followup", "low", "high", "confidence"),
+}  # fmt: skip
+
+
+def write(turns: pl.DataFrame, study: Study, folder: Path) -> None:
+    """Write every table and the summary.
+
+    Args:
+        turns: Rows of artifacts.REFERENCE.
+        study: Gives confidence, resamples and seed.
+        folder: Where the files go.
+    """
+    auc = list(auc_rows(turns, study))
+    labels = [found for name in THRESHOLDS for found in label_rows(turns, name, study)]
+    controls = [found for name in THRESHOLDS for found in control_rows(turns, name, study)]
+    write_csv(folder / "auc.csv", COLUMNS["auc"], auc)
+    write_csv(folder / "labels.csv", COLUMNS["labels"], labels)
+    write_csv(folder / "controls.csv", COLUMNS["controls"], controls)
+    confusion = [found for name in THRESHOLDS for found in confusion_rows(turns, name)]
+    write_csv(folder / "confusion.csv", COLUMNS["confusion"], confusion)
+    summary = {
+        "sets": {str(name): len(part) for (name,), part in _per_set(turns)},
+        "auc": {row["measure"]: _some(row, "auc") for row in auc if row["set"] == ALL},
+        **{name: _summary(turns, name, labels, study) for name in THRESHOLDS},
+    }
+    write_bytes(folder / "report.json", (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def auc_rows(turns: pl.DataFrame, study: Study) -> Iterator[Row]:
+    """AUC of each measure: real follow-ups against turns moved within their set."""
+    import numpy as np
+    import polars as pl
+    from sklearn.metrics import roc_auc_score
+
+    real = pl.col("kind").eq("true") & pl.col("label").eq(Label.FOLLOWUP)
+    chosen = turns.filter(real | pl.col("kind").eq(HARDEST)).drop_nulls(MEASURES)
+    followup_sets = chosen.filter(real)["set"].unique()
+    chosen = chosen.filter(pl.col("set").is_in(followup_sets.to_list()))
+    for name, part in _with_all(chosen):
+        truth = part.select(real).to_series().to_numpy()
+        if truth.all() or not truth.any():
+            continue
+        for measure in MEASURES:
+            values = part[measure].to_numpy()
+
+            def auc(
+                places: Any, values: Any = values, truth: Any = truth
+            ) -> float:  # bound now: the loop goes on
+                there = truth[places]
+                if there.all() or not there.any():
+                    return float("nan")
+                return float(roc_auc_score(there, values[places]))
+
+            yield {
+                "set": name,
+                "followups": int(truth.sum()),
+                "moved": int((~truth).sum()),
+                "measure": measure,
+                "auc": auc(np.arange(len(truth))),
+                **_resampled(part, auc, study),
+            }
+
+
+def label_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator[Row]:
+    """Precision, recall and F1 of every label, per set, over all sets, and for short follow-ups."""
+    import polars as pl
+
+    confidence = study.statistics.confidence
+    for name, part in _with_all(turns):
+        for label in Label:
+            known, given = pl.col("label").eq(label), pl.col(thresholds).eq(label).fill_null(False)
+            hits = part.filter(known & given).height
+            is_label, gets_label = part.filter(known).height, part.filter(given).height
+            if is_label or gets_label:
+                yield {
+                    "thresholds": thresholds,
+                    "set": name,
+                    "label": str(label),
+                    "turns": is_label,
+                    **_share("precision", hits, gets_label, confidence),
+                    **_share("recall", hits, is_label, confidence),
+                    "f1": 2 * hits / (is_label + gets_label),
+                    "confidence": confidence,
+                }
+    few = turns.with_columns(words=pl.col("turn").str.split(" ").list.len())
+    few = few.filter(pl.col("label").eq(Label.FOLLOWUP), pl.col("words") < SHORT_WORDS)
+    hits = few.filter(pl.col(thresholds).eq(Label.FOLLOWUP)).height
+    yield {
+        "thresholds": thresholds,
+        "set": SHORT,
+        "label": str(Label.FOLLOWUP),
+        "turns": few.height,
+        **_share("precision", 0, 0, confidence),
+        **_share("recall", hits, few.height, confidence),
+        "f1": None,
+        "confidence": confidence,
+    }
+
+
+def confusion_rows(turns: pl.DataFrame, thresholds: str) -> Iterator[Row]:
+    """How often each kind of turn got each label, per set."""
+    import polars as pl
+
+    key = ["set", "kind", "label", thresholds]
+    counted = turns.group_by(key).agg(pl.len().alias("count")).sort(key, nulls_last=True)
+    for found in counted.iter_rows(named=True):
+        given = found.pop(thresholds) or "no label"
+        yield {**found, "thresholds": thresholds, "given": given}
+
+
+def control_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator[Row]:
+    """Share labelled `followup` of each kind of turn: high for `true`, near zero for the rest."""
+    import polars as pl
+
+    known = pl.when(pl.col("kind").eq("true") & pl.col("label").ne(Label.FOLLOWUP))
+    kinds = turns.with_columns(kind=known.then(pl.lit("topic shift")).otherwise(pl.col("kind")))
+    for (kind,), part in sorted(kinds.group_by("kind")):
+        hits = part.filter(pl.col(thresholds).eq(Label.FOLLOWUP)).height
+        share = _share("followup", hits, part.height, study.statistics.confidence)
+        yield {
+            "thresholds": thresholds,
+            "kind": kind,
+            "turns": part.height,
+            "followup": share["followup"],
+            "low": share["followup_low"],
+            "high": share["followup_high"],
+            "confidence": study.statistics.confidence,
+        }
+
+
+def _summary(turns: pl.DataFrame, thresholds: str, labels: list[Row], study: Study) -> Row:
+    """Macro-F1 with its interval, and precision and recall of follow-ups."""
+    import numpy as np
+
+    present = sorted(set(turns["label"]))
+    code = {label: number for number, label in enumerate(present)}
+    other = len(present)  # a label that no turn has by construction, or none
+    known = np.array([code[label] for label in turns["label"]])
+    given = np.array([code.get(label, other) for label in turns[thresholds]])
+
+    def macro(places: Any) -> float:
+        pairs = known[places] * (other + 1) + given[places]
+        counts = np.bincount(pairs, minlength=other * (other + 1)).reshape(other, other + 1)
+        hits = np.diag(counts)
+        f1 = 2 * hits / np.maximum(counts.sum(1) + counts[:, :other].sum(0), 1)
+        return float(f1.mean())
+
+    rows = {row["set"]: row for row in labels if _is_followup(row, thresholds)}
+    followup = _some(rows[ALL], "precision", "recall", "turns") if ALL in rows else None
+    interval = _resampled(turns, macro, study)
+    return {
+        "macro_f1": {"value": macro(np.arange(len(known))), **interval},
+        "followup": followup,
+        "short_followups": _some(rows[SHORT], "recall", "turns"),
+    }
+
+
+def _is_followup(row: Row, thresholds: str) -> bool:
+    return bool(row["thresholds"] == thresholds and row["label"] == Label.FOLLOWUP)
+
+
+def _resampled(part: pl.DataFrame, statistic: Callable[[Any], float], study: Study) -> Row:
+    """Percentile interval over resampled conversations."""
+    import numpy as np
+
+    conversations = part.select("set", "item").with_row_index()
+    members = [found["index"].to_numpy() for _, found in conversations.group_by("set", "item")]
+    members.sort(key=lambda places: int(places[0]))
+    rng = np.random.default_rng(study.seed)
+    draws = [
+        statistic(
+            np.concatenate([members[at] for at in rng.integers(len(members), size=len(members))])
+        )
+        for _ in range(RESAMPLES)
+    ]
+    tail = (1 - study.statistics.confidence) / 2
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return {"low": float(low), "high": float(high), "confidence": study.statistics.confidence}
+
+
+def _share(name: str, hits: int, of: int, confidence: float) -> Row:
+    found = stats.greedy_rate(hits, of, confidence)
+    return {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _with_all(turns: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for (name,), part in _per_set(turns):
+        yield str(name), part
+    yield ALL, turns
+
+
+def _per_set(turns: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
+    return sorted(turns.group_by("set"), key=lambda found: str(found[0]))
+
+
+def _some(row: Row, *names: str) -> Row:
+    """Some values of a row with their bounds."""
+    bounds = [f"{name}_{side}" for name in names for side in ("low", "high")]
+    kept = (*names, *bounds, "low", "high")
+    return {name: row[name] for name in kept if name in row}
