@@ -41,8 +41,8 @@ def study(tmp_path, monkeypatch):
     put("answers", SLUG, [{**place, "text": ANSWER}])
     turns, controls, measures = [], [], []
     for condition, sample, text, grounding, voice, _ in TURNS:
-        skipped = "context too long" if text is None else None
-        turn = {**key(condition, sample), "text": text, "skipped": skipped}
+        done = {"request_id": "0", "text": text, "token_ids": [1], "end": "eos"}
+        turn = {**key(condition, sample), **({"skipped": "too long"} if text is None else done)}
         if condition == "base":
             turns.append(turn)
         else:
@@ -69,7 +69,7 @@ def test_every_turn_gets_one_row_and_skipped_ones_no_label(study):
     assert {place: row["label"] for place, row in found.items()} == {
         (condition, sample): label for condition, sample, *_, label in TURNS
     }
-    assert found["base", 3]["invalid"] == "context too long"
+    assert found["base", 3]["invalid"] == "too long"
     assert "not scored" in found["base", 4]["invalid"]
     for row in rows:
         assert (row["label"] is None) == (row["invalid"] is not None) == (row["reason"] is None)

@@ -224,7 +224,8 @@ def write_inputs(folder: Path, chat: Chat) -> None:
     def said(item: str, condition: str, text: str, sample: int) -> dict:
         ids = list(chat.encode_content(text))
         common = {"dataset": "mt_bench", "item": item, "condition": condition, "temperature": 0.7}
-        return {**common, "sample": sample, "text": text, "token_ids": ids, "end": "eos"}
+        done = {"request_id": "0", "text": text, "token_ids": ids, "end": "eos"}
+        return {**common, "sample": sample, **done}
 
     prompts, answers, turns, controls = [], [], [], []
     items = list(CONVERSATIONS)
@@ -237,7 +238,8 @@ def write_inputs(folder: Path, chat: Chat) -> None:
         shown = CONVERSATIONS[other][1]
         controls.append({**said(item, "swap", CONVERSATIONS[other][2], 0), "answer": shown})
     empty = said("0", "base", "", 2)
-    skipped = {**said("0", "base", "", 3), "text": None, "token_ids": None, "skipped": "too long"}
+    nothing = dict.fromkeys(("request_id", "text", "token_ids", "end"))
+    skipped = {**said("0", "base", "", 3), **nothing, "skipped": "too long"}
     put("prompts", "mt_bench", prompts)
     put("answers", SLUG, answers)
     put("user_turns", SLUG, [*turns, empty, skipped])

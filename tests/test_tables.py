@@ -19,6 +19,11 @@ from userturn.errors import ArtifactError
 from userturn.labels import Label
 from userturn.paths import artifact
 
+SKIPPED = {
+    "skipped": "too long",
+    **dict.fromkeys(("request_id", "text", "token_ids", "end", "stop_token")),
+}
+
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
@@ -192,8 +197,7 @@ def test_accuracy_tells_why_an_answer_was_not_scored():
         if number < 3:
             return {**row, **nothing, "unscored": "no tagger", "end": "eos"}
         if number == 3:
-            skipped = {"skipped": "too long", "text": None, "end": None, "request_id": None}
-            return {**row, **nothing, **skipped}
+            return {**row, **nothing, **SKIPPED}
         right = float(number < 6)
         return {**row, "score": right, "score_loose": 1.0, "end": "length"}
 
@@ -296,7 +300,7 @@ def test_a_model_with_nothing_valid_is_counted_and_not_rated(hole):
         if kind == "labels" and hole != "absent":
             return {**row, "label": None, "invalid": hole} if hole == "invalid" else None
         if kind in ("user_turns", "controls") and hole == "skipped":
-            return {**row, "skipped": "too long", "text": None, "token_ids": None, "end": None}
+            return {**row, **SKIPPED}
         if kind in ("user_turns", "controls", "labels", "grounding") and hole == "absent":
             return None
         return row

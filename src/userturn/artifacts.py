@@ -187,13 +187,14 @@ def write(
 
 
 def read(path: Path, kind: str) -> pl.DataFrame:
-    """Read an artifact and check its schema and keys.
+    """Read an artifact and check its schema, provenance, keys, and that rows have their requests.
 
     Returns:
         A frame with the columns of SCHEMAS[kind], in the order of KEYS[kind].
 
     Raises:
-        ArtifactError: The file is missing, corrupt, of another schema, or holds a key twice.
+        ArtifactError: The file is missing, corrupt, of another schema or kind, holds a key twice or
+            not at all, or a row whose completion comes from no request.
     """
     import polars as pl
     import pyarrow as pa
@@ -216,10 +217,23 @@ def read(path: Path, kind: str) -> pl.DataFrame:
             f"{path}: has not the schema of '{kind}' (columns found: {found}); it was made by "
             "another version: run `dvc repro`"
         )
+    if (made_as := _provenance(table.schema.metadata, path).get("kind")) != kind:
+        raise ArtifactError(f"{path}: was written as '{made_as}', not as '{kind}'; run `dvc repro`")
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    if frame.select(KEYS[kind]).is_duplicated().any():
+    keys = frame.select(KEYS[kind])
+    if keys.is_duplicated().any():
         raise ArtifactError(f"{path}: holds a row key twice; run `dvc repro`")
+    if any(column.has_nulls() for column in keys):
+        raise ArtifactError(f"{path}: holds a row without its key; run `dvc repro`")
+    if "request_id" in SCHEMAS[kind]:
+        odd = frame.filter(~_sound(kind))
+        if len(odd):
+            row = ", ".join(f"{name}={odd[name][0]!r}" for name in KEYS[kind])
+            raise ArtifactError(
+                f"{path}: {len(odd)} rows are neither a request with its completion nor skipped "
+                f"with a reason, the first {row}; run `dvc repro`"
+            )
     return frame
 
 
@@ -229,10 +243,10 @@ def read_provenance(path: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path).metadata or {}
-        return dict(json.loads(metadata[METADATA_KEY]))
-    except (OSError, pa.ArrowException, KeyError) as error:
+        metadata = pq.read_metadata(path).metadata
+    except (OSError, pa.ArrowException) as error:
         raise ArtifactError(f"{path}: carries no provenance ({error})") from None
+    return _provenance(metadata, path)
 
 
 def provenance(stage: str, params: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
@@ -262,6 +276,26 @@ def prune(folder: Path, keep: Iterable[str]) -> list[Path]:
     for path in stray:
         path.unlink()
     return stray
+
+
+def _provenance(metadata: Mapping[bytes, bytes] | None, path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((metadata or {})[METADATA_KEY]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path}: carries no provenance ({error!r})") from None
+
+
+def _sound(kind: str) -> pl.Expr:
+    """Whether a row is a finished request, skipped with a reason, or a dataset's own answer."""
+    import polars as pl
+
+    completion = [pl.col(name).is_not_null() for name in ("request_id", "text", "token_ids", "end")]
+    skipped = pl.col("skipped").is_not_null()
+    sound = (pl.all_horizontal(completion) & ~skipped) | (skipped & ~pl.any_horizontal(completion))
+    if kind == "answers":
+        request_id, text, *rest = completion
+        sound |= text & ~pl.any_horizontal(request_id, skipped, *rest)
+    return sound
 
 
 def _schema(kind: str) -> pa.Schema:
