@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from userturn import artifacts, paths, prompts, tasks, weights
 from userturn.complete import Completer
@@ -15,6 +16,8 @@ from userturn.requests import Completion, Request, Sampling, derive_seed
 from userturn.roles import Chat, StopSet
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BASE = "base"
 """The condition of an unperturbed answer."""
@@ -95,10 +98,59 @@ class Shown:
     skipped: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[T]):
+    """A row before its completion: what is wanted, and the request, or why there is none.
+
+    `request` and `skipped` are both None where the answer comes with the dataset.
+    """
+
+    wanted: T
+    request: Request | None
+    skipped: str | None
+    seed: int
+
+
 def samples(study: Study, temperatures: Iterable[float]) -> list[tuple[float, int]]:
     """Temperature and sample number of every user turn of one prompt; greedy has one sample."""
     count = study.generate.user_turn.samples
     return [(t, n) for t in temperatures for n in range(1 if t == 0 else count)]
+
+
+def answer_requests(
+    study: Study, chat: Chat, identity: str, items: Iterable[Mapping[str, Any]], limit: int
+) -> list[Draft[Mapping[str, Any]]]:
+    """What is asked for the answer to every prompt.
+
+    Args:
+        study: The study.
+        chat: Templates of the answering model.
+        identity: Identity of its weights.
+        items: Rows of artifacts.PROMPTS.
+        limit: Longest context plus completion, tokens.
+    """
+    wanted = study.generate.answer
+    sampling = Sampling(wanted.temperature, wanted.top_p, wanted.max_tokens, chat.answer_stop.ids)
+    drafts = []
+    for item in items:
+        request, skipped = None, None
+        seed = derive_seed(
+            study.seed, item["dataset"], item["item"], "answer", wanted.temperature, 0
+        )
+        if not item["text"].strip():
+            skipped = EMPTY_PROMPT
+        elif study.generate.answer_source == "reference":
+            skipped = None if item["reference_answer"] is not None else NO_REFERENCE
+        else:
+            try:
+                context = chat.answer_context(item["text"])
+            except TemplateError as error:  # of this text alone: `self_check` passed
+                skipped = str(error)
+            else:
+                skipped = too_long(len(context), wanted.max_tokens, limit)
+                request = None if skipped else Request(identity, context, sampling, seed)
+        drafts.append(Draft(item, request, skipped, seed))
+    return drafts
 
 
 def user_turns(
@@ -123,6 +175,36 @@ def user_turns(
         shown: Answer in the context by (dataset, item, condition).
         completer: Where completions come from.
     """
+    drafts = turn_requests(study, chat, identity, limit, grid, queries, shown)
+    done = completer.complete([draft.request for draft in drafts if draft.request], "user turns")
+    rows = []
+    for draft in drafts:
+        turn = draft.wanted
+        row: dict[str, Any] = {
+            "dataset": turn.dataset,
+            "item": turn.item,
+            "condition": turn.condition,
+            "temperature": turn.temperature,
+            "sample": turn.sample,
+            "seed": draft.seed,
+        }
+        row |= generated(draft.request, done, draft.skipped, chat.user_stop, chat.decode)
+        stripped = row["text"] is not None and chat.strip(row["text"])
+        row["text"], row["stripped"] = stripped or (None, False)
+        rows.append(row)
+    return rows
+
+
+def turn_requests(
+    study: Study,
+    chat: Chat,
+    identity: str,
+    limit: int,
+    grid: Iterable[Turn],
+    queries: Mapping[tuple[str, str], str],
+    shown: Mapping[tuple[str, str, str], Shown],
+) -> list[Draft[Turn]]:
+    """What is asked for every user turn of the grid; arguments as of `user_turns`."""
     wanted = study.generate.user_turn
     contexts: dict[tuple[str, str, str], tuple[int, ...] | str | None] = {}
     for (dataset, item, condition), answer in shown.items():
@@ -134,37 +216,22 @@ def user_turns(
             )
         except TemplateError as error:  # of this text alone: `self_check` passed
             contexts[dataset, item, condition] = str(error)
-    drafts: list[tuple[Turn, Request | None, str | None, int]] = []
+    drafts = []
     for turn in grid:
         context = contexts[turn.dataset, turn.item, turn.condition]
         seed = derive_seed(
             study.seed, turn.dataset, turn.item, turn.condition, turn.temperature, turn.sample
         )
         if not isinstance(context, tuple):
-            drafts.append((turn, None, context, seed))
+            drafts.append(Draft(turn, None, context, seed))
         elif reason := too_long(len(context), wanted.max_tokens, limit):
-            drafts.append((turn, None, reason, seed))
+            drafts.append(Draft(turn, None, reason, seed))
         else:
             sampling = Sampling(
                 turn.temperature, wanted.top_p, wanted.max_tokens, chat.user_stop.ids
             )
-            drafts.append((turn, Request(identity, context, sampling, seed), None, seed))
-    done = completer.complete([request for _, request, _, _ in drafts if request], "user turns")
-    rows = []
-    for turn, request, skipped, seed in drafts:
-        row: dict[str, Any] = {
-            "dataset": turn.dataset,
-            "item": turn.item,
-            "condition": turn.condition,
-            "temperature": turn.temperature,
-            "sample": turn.sample,
-            "seed": seed,
-        }
-        row |= generated(request, done, skipped, chat.user_stop, chat.decode)
-        stripped = row["text"] is not None and chat.strip(row["text"])
-        row["text"], row["stripped"] = stripped or (None, False)
-        rows.append(row)
-    return rows
+            drafts.append(Draft(turn, Request(identity, context, sampling, seed), None, seed))
+    return drafts
 
 
 def generated(
@@ -208,9 +275,9 @@ def load_chat(study: Study, slug: str) -> Chat:
     return chat
 
 
-def context_limit(study: Study, slug: str) -> int:
+def context_limit(study: Study, slug: str, folder: Path | None = None) -> int:
     """Longest context plus completion of a model, tokens, without loading its weights."""
-    own = weights.context_length(weights.materialise(study, slug))
+    own = weights.context_length(folder or weights.materialise(study, slug))
     asked = study.model[slug].engine.max_model_len
     return min(own, asked) if asked else own
 
@@ -234,33 +301,11 @@ def _answers(
     limit: int,
     completer: Completer,
 ) -> list[dict[str, Any]]:
-    wanted = study.generate.answer
-    drafts: list[tuple[dict[str, Any], Request | None, str | None]] = []
-    for item in items:
-        if not item["text"].strip():
-            drafts.append((item, None, EMPTY_PROMPT))
-        elif study.generate.answer_source == "reference":
-            reason = None if item["reference_answer"] is not None else NO_REFERENCE
-            drafts.append((item, None, reason))
-        else:
-            try:
-                context = chat.answer_context(item["text"])
-            except TemplateError as error:  # of this text alone: `self_check` passed
-                drafts.append((item, None, str(error)))
-                continue
-            if reason := too_long(len(context), wanted.max_tokens, limit):
-                drafts.append((item, None, reason))
-                continue
-            seed = derive_seed(
-                study.seed, item["dataset"], item["item"], "answer", wanted.temperature, 0
-            )
-            sampling = Sampling(
-                wanted.temperature, wanted.top_p, wanted.max_tokens, chat.answer_stop.ids
-            )
-            drafts.append((item, Request(identity, context, sampling, seed), None))
-    done = completer.complete([request for _, request, _ in drafts if request], "answers")
+    drafts = answer_requests(study, chat, identity, items, limit)
+    done = completer.complete([draft.request for draft in drafts if draft.request], "answers")
     rows = []
-    for item, request, skipped in drafts:
+    for draft in drafts:
+        item, request, skipped = draft.wanted, draft.request, draft.skipped
         row = generated(request, done, skipped, chat.answer_stop, chat.answer_text)
         if request is None and skipped is None:
             row["text"] = item["reference_answer"]

@@ -20,7 +20,14 @@ from unittest.mock import patch
 
 from userturn import paths, sources
 from userturn.errors import ArtifactError, SourceError
-from userturn.params import FileSource, GeneratorSource, HubSource, ModelEntry, Study
+from userturn.params import (
+    FileSource,
+    GeneratorSource,
+    HubSource,
+    ModelEntry,
+    Study,
+    expand_path,
+)
 
 GGUF_CONVERTER = 1  # raise it when the conversion changes what it writes
 FAKE = "userturn.engines.fake"
@@ -73,6 +80,25 @@ def materialise(study: Study, slug: str) -> Path:
             f"{paths.weights_pointer(slug)} names {pinned}; run `dvc repro`"
         )
     return folder
+
+
+def present(study: Study, slug: str) -> Path | None:
+    """The directory that `materialise` gives, where it is here already; fetches nothing.
+
+    Raises:
+        ArtifactError: The pointer file is missing or belongs to another source.
+    """
+    source, pinned = study.model[slug].source, _pointer(study, slug)["identity"]
+    folder = _made(pinned)
+    if isinstance(source, FileSource):
+        folder = expand_path(source.path)
+    elif isinstance(source, HubSource):
+        from huggingface_hub import try_to_load_from_cache
+
+        commit = pinned.rpartition("@")[2]
+        found = try_to_load_from_cache(source.repo, "config.json", revision=commit)
+        folder = Path(found).parent if isinstance(found, str) else folder
+    return folder if (folder / "config.json").is_file() else None
 
 
 def identity(study: Study, slug: str) -> str:
