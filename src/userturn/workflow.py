@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ LOCK_FILE = Path(".cache/run.lock")
 
 LONG_AGO = 946684800.0  # 2000-01-01: older than every artifact
 SHOWN_STAGES = 12
+REMOTE_SECONDS = 20.0
 NEVER_RUN = f"{PARAMS_FILE} new"  # what DVC says of a stage that dvc.lock does not know
 
 
@@ -114,20 +116,20 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
     refuse_overrides(config, params)
     use_tools_beside_python()
     if not decide:
-        return Plan(study, repro_command(default_remote()))
+        return Plan(study, repro_command(can_pull()))
     lock_clone()
-    stages, remote = read_stages(params, study.model_dump(mode="json"))
+    stages = read_stages(params, study.model_dump(mode="json"))
     to_run = stale(stages)
     write_triggers(stages, to_run)
     for line in summary(stages):
         print(line, file=sys.stderr)
     made = {out for stage in stages if stage.name in to_run for out in stage.slice["outs"]}
-    return Plan(study, repro_command(remote), frozenset(made))
+    return Plan(study, repro_command(bool(to_run) and can_pull()), frozenset(made))
 
 
-def repro_command(remote: str | None) -> str:
+def repro_command(pull: bool) -> str:
     """Command that brings one stage up to date; what a colleague pushed is pulled, not made."""
-    return f"dvc --wait-for-lock repro {'--pull ' if remote else ''}--single-item"
+    return f"dvc --wait-for-lock repro {'--pull ' if pull else ''}--single-item"
 
 
 def trigger(stage: str) -> str:
@@ -191,24 +193,22 @@ def lock_clone() -> None:
             "wait until it has ended, or work in another clone"
         ) from None
     except OSError as error:
-        raise RunError(f"{LOCK_FILE}: cannot be written ({error.strerror})") from None
+        raise RunError(
+            f"{LOCK_FILE}: cannot be written ({error.strerror}); make this folder writable "
+            "(`chmod -R u+w .`), or work in a clone of it: `git clone`, `dvc pull`"
+        ) from None
     handle.truncate(0)
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     _run_lock = handle
 
 
-def read_stages(
-    params: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> tuple[list[Stage], str | None]:
-    """Ask DVC for every stage of the study.
+def read_stages(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Stage]:
+    """Ask DVC for every stage of the study, in the order of `dvc.yaml`.
 
     Args:
         params: `params.yaml` as it stands.
         defaults: The whole study, to tell what to write where a key is missing.
-
-    Returns:
-        The stages in the order of `dvc.yaml`, and the name of the default remote.
 
     Raises:
         StudyError: `dvc.yaml` names a key that `params.yaml` leaves to its default.
@@ -221,18 +221,43 @@ def read_stages(
             if stage.cmd  # a file added with `dvc add` is no stage of the study
         }
         status = repo.status()
-        stages = [
+        return [
             Stage(name, slice_, tuple(reasons(status.get(name, []))))
             for name, slice_ in slices.items()
         ]
-        return stages, repo.config["core"].get("remote")
 
 
-def default_remote() -> str | None:
-    """Name of DVC's default remote, or None."""
+def can_pull() -> bool:
+    """Whether there is a default remote and it answers; a warning where it does not.
+
+    `dvc repro --pull` fails without it, and what cannot be pulled can still be made.
+    """
     with open_repo() as repo:
-        remote: str | None = repo.config["core"].get("remote")
-        return remote
+        name = repo.config["core"].get("remote")
+    if name is None:
+        return False
+    failure = f"no answer within {REMOTE_SECONDS:.0f} s"
+
+    def ask() -> None:
+        nonlocal failure
+        try:
+            with open_repo() as repo:
+                remote = repo.cloud.get_remote_odb()
+                remote.fs.ls(remote.path)
+            failure = ""
+        except Exception as error:  # whatever a remote's library raises
+            failure = f"{type(error).__name__}: {error}"
+
+    thread = threading.Thread(target=ask, daemon=True)  # a lost server can hold it for minutes
+    thread.start()
+    thread.join(REMOTE_SECONDS)
+    if failure:
+        print(
+            f"DVC: the remote '{name}' cannot be read ({failure}); the run goes on without it, and "
+            "makes what it would have pulled",
+            file=sys.stderr,
+        )
+    return not failure
 
 
 @contextmanager
