@@ -43,7 +43,7 @@ def test_help_starts_quickly() -> None:
 
 def test_every_command_has_help() -> None:
     commands = re.findall(r"^  (\w+)  ", run("--help").stdout.split("Commands:")[1], re.MULTILINE)
-    assert {"stage", "params", "show", "probe"} <= set(commands)
+    assert {"stage", "params", "show", "status", "verify", "probe"} <= set(commands)
     for command in commands:
         assert "Usage" in run(command, "--help").stdout
 

@@ -113,6 +113,64 @@ def show(
 
 
 @app.command()
+def status() -> None:
+    """Say per stage whether it is up to date, and how many requests are finished and to send."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from userturn.params import load_study
+    from userturn.status import age_text, status
+
+    _quiet()
+    names = ("stage", "for", "state")
+    numbers = ("wanted", "finished", "to send", "age")
+    table = Table(
+        *(Column(name, no_wrap=True) for name in names),
+        *(Column(name, justify="right") for name in numbers),
+        box=None,
+        pad_edge=False,
+    )
+    for line in status(load_study()):
+        counts = (line.wanted, line.finished, line.to_send)
+        unknown = "" if line.kind is None else "?"
+        table.add_row(
+            line.stage,
+            (line.kind or "").replace("_", " "),
+            line.state,
+            *(unknown if count is None else str(count) for count in counts),
+            age_text(line.age),
+        )
+    Console().print(table)
+
+
+@app.command()
+def verify() -> None:
+    """Check every artifact of the study: schema, provenance, hash in dvc.lock, request of each row.
+
+    Exit status 1 where anything is wrong.
+    """
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from userturn.params import load_study
+    from userturn.verify import verify
+
+    _quiet()
+    found = verify(load_study())
+    console = Console()
+    for slug in found.not_recomputed:
+        console.print(f"{slug} is not on this machine: its request ids were not recomputed")
+    if not found.problems:
+        console.print(f"{found.files} artifacts: all whole, as dvc.lock records, and of one study")
+        return
+    table = Table(Column("file", overflow="fold"), "problem", box=None, pad_edge=False)
+    for problem in found.problems:
+        table.add_row(str(problem.path), problem.text)
+    console.print(table)
+    raise typer.Exit(1)
+
+
+@app.command()
 def probe(
     model: Annotated[Path, typer.Option(help="Directory of a Hugging Face chat model.")],
     prompts: Annotated[Path, typer.Option(help='JSONL, one {"prompt": ...} per line.')],
