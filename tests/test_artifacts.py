@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from userturn import artifacts
@@ -87,3 +88,52 @@ def test_prune_removes_only_slugs_the_study_lost(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     assert artifacts.prune(tmp_path, ["a"]) == [tmp_path / "b.parquet"]
     assert {p.name for p in tmp_path.iterdir()} == {"a.parquet", "notes.txt"}
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    row = dict.fromkeys(artifacts.ANSWERS)
+    done = {"request_id": "r", "text": "t", "token_ids": [1], "end": "eos", "context_tokens": 1}
+    return {**row, **done, "dataset": "d", "item": "1", **changes}
+
+
+NOTHING = dict.fromkeys(("request_id", "text", "token_ids", "end"))
+
+
+@pytest.mark.parametrize(
+    ("row", "sound"),
+    [
+        (answer(), True),
+        (answer(**NOTHING, skipped="too long"), True),
+        (answer(**{**NOTHING, "text": "the dataset's own"}), True),
+        (answer(request_id=None), False),
+        (answer(text=None), False),
+        (answer(skipped="too long"), False),
+        (answer(**NOTHING), False),
+    ],
+)
+def test_a_row_without_its_request_is_refused(
+    tmp_path: Path, row: dict[str, Any], sound: bool
+) -> None:
+    path = tmp_path / "a.parquet"
+    artifacts.write(path, "answers", [row], {})
+    if sound:
+        assert len(artifacts.read(path, "answers")) == 1
+    else:
+        with pytest.raises(ArtifactError, match=r"1 rows are neither.*the first dataset='d'"):
+            artifacts.read(path, "answers")
+
+
+def test_a_row_without_its_key_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    artifacts.write(path, "prompts", [prompt("1", dataset=None)], {})
+    with pytest.raises(ArtifactError, match="a row without its key"):
+        artifacts.read(path, "prompts")
+    table = pq.read_table(path)
+    facts = table.schema.metadata[artifacts.METADATA_KEY].replace(b"prompts", b"labels")
+    for metadata, message in (
+        ({artifacts.METADATA_KEY: facts}, "was written as 'labels', not as 'prompts'"),
+        (None, "carries no provenance"),
+    ):
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+        with pytest.raises(ArtifactError, match=message):
+            artifacts.read(path, "prompts")

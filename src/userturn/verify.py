@@ -152,6 +152,8 @@ class _Verification:
         self._requests(slug, answers, turns, controls)
 
     def _labels(self, slug: str, frame: pl.DataFrame, turns: Collection[Key]) -> None:
+        import polars as pl
+
         path = paths.artifact("labels", slug)
         by_judge: dict[str, set[Key]] = {judge: set() for judge in self.study.classify.judges}
         for *turn, judge in frame.select(artifacts.KEYS["labels"]).iter_rows():
@@ -162,10 +164,9 @@ class _Verification:
                 continue
             wanted = labelled & set(turns) if judge in PARTIAL_JUDGES else turns
             self._difference(path, f"labels by {judge}", labelled, wanted, "the study's turns")
+        label, invalid = pl.col("label"), pl.col("invalid")
         odd = frame.filter(
-            frame["label"].is_null()
-            == frame["invalid"].is_null()
-            | ~frame["label"].fill_null(Label.EMPTY).is_in([label.value for label in Label])
+            (label.is_null() == invalid.is_null()) | ~label.is_in([known.value for known in Label])
         )
         if len(odd):
             self._report(path, f"holds {len(odd)} rows that are no label and have no reason")
