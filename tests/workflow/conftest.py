@@ -100,6 +100,9 @@ class Clone:
         assert done.status == 0, done.text
         return done
 
+    def userturn(self, *arguments: str) -> Run:
+        return self.command("userturn", *arguments, active=True)
+
     def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change `params.yaml`."""
         file = self.path / "params.yaml"
@@ -188,6 +191,13 @@ def origin(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) -
 def fresh(origin: Origin, tmp_path: Path) -> Clone:
     """A clone of the origin, nothing pulled."""
     origin.clone.git("clone", "--quiet", str(origin.clone.path), str(tmp_path / "clone"))
+    return Clone(tmp_path / "clone", origin.clone.env)
+
+
+@pytest.fixture
+def copied(origin: Origin, tmp_path: Path) -> Clone:
+    """The origin itself, copied with its caches: every file is there and nothing needs a remote."""
+    shutil.copytree(origin.clone.path, tmp_path / "clone", symlinks=True)
     return Clone(tmp_path / "clone", origin.clone.env)
 
 
