@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,3 +156,146 @@ def test_killed_run_goes_on(fresh: Clone) -> None:
     done = {"prompts@first", "weights@alpha"}  # what generate waited for; weights@beta is a race
     assert STAGES - done - {"weights@beta"} <= rest.executed <= STAGES - done
     fresh.assert_clean()
+
+
+LABELS = Path("data/labels/alpha.parquet")
+
+
+def flip_one_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, flip_one_byte], ids=["deleted", "one byte"])
+def test_lost_artifact_is_restored_and_nothing_runs(
+    copied: Clone, harm: Callable[[Path], None]
+) -> None:
+    path = copied.path / LABELS
+    before = path.read_bytes()
+    harm(path)
+    run = copied.snakemake()
+    assert run.status == 0, run.text
+    assert run.scheduled == {"classify@alpha", "tables", "figures"}
+    assert run.executed == set()
+    assert path.read_bytes() == before
+    copied.assert_clean()
+
+
+def test_switch_between_two_studies_and_back(copied: Clone) -> None:
+    copied.git("switch", "--quiet", "--create", "small")
+    copied.edit(change_dpi)
+    assert copied.snakemake().executed == {"figures"}
+    copied.git("commit", "--quiet", "--all", "--message=Small figures")
+    for branch in ("main", "small"):
+        copied.git("switch", "--quiet", branch)
+        checkout = copied.dvc("checkout")
+        assert checkout.status == 0, checkout.text
+        assert "reports/figures" in checkout.text
+        copied.assert_clean()
+
+
+def test_comment_accepted_with_commit_runs_nothing(copied: Clone) -> None:
+    with (copied.path / "src/userturn/generate.py").open("a") as file:
+        file.write("\n# a comment\n")
+    assert "generate@alpha" in copied.dvc("status").text
+    accepted = copied.dvc("commit", "--force", "generate@alpha")
+    assert accepted.status == 0, accepted.text
+    copied.assert_clean()
+
+
+@pytest.mark.parametrize(
+    ("options", "scheduled"),
+    [(["-F"], STAGES), (["--forcerun", "generate"], {"generate@alpha"})],
+    ids=["-F", "--forcerun generate"],
+)
+def test_forced_jobs_are_decided_by_dvc(
+    copied: Clone, options: list[str], scheduled: set[str]
+) -> None:
+    """Snakemake removes the outputs of forced jobs; DVC puts back what nothing has changed."""
+    run = copied.snakemake(*options)
+    assert run.status == 0, run.text
+    assert run.scheduled == scheduled
+    assert run.executed == set()
+    copied.assert_clean()
+
+
+def test_experiment_changes_a_parameter(copied: Clone) -> None:
+    run = copied.dvc("exp", "run", "--name", "coarse", "--set-param", "figures.dpi=90")
+    assert run.status == 0, run.text
+    assert run.executed == {"figures"}
+    assert "coarse" in copied.dvc("exp", "list").text
+    copied.assert_clean()
+
+
+def test_queued_experiment_runs_beside_the_clone(copied: Clone) -> None:
+    queued = copied.dvc("exp", "run", "--queue", "--name", "fine", "--set-param", "figures.dpi=300")
+    assert queued.status == 0, queued.text
+    run = copied.dvc("exp", "run", "--run-all")
+    assert run.status == 0, run.text
+    assert "fine" in copied.dvc("exp", "list").text, run.text
+    copied.assert_clean()  # the clone itself is as it was
+    applied = copied.dvc("exp", "apply", "fine")
+    assert applied.status == 0, applied.text
+    assert "dpi: 300" in (copied.path / "params.yaml").read_text()
+    assert "up to date" in copied.dvc("status").text
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [("nowhere", "FileNotFoundError"), ("ssh://nobody@127.0.0.1:1/nowhere", "ConnectionRefused")],
+    ids=["folder", "server"],
+)
+def test_unreachable_remote_is_a_warning(copied: Clone, url: str, reason: str) -> None:
+    copied.dvc("remote", "modify", "folder", "url", url)
+    copied.edit(change_dpi)
+    run = copied.snakemake()
+    assert run.status == 0, run.text
+    assert "the remote 'folder' cannot be read" in run.text
+    assert reason in run.text
+    assert run.executed == {"figures"}
+
+
+def test_second_run_is_refused_and_the_first_goes_on(copied: Clone) -> None:
+    copied.edit(change_dpi)
+    lock = copied.path / ".cache" / "run.lock"
+    lock.write_text("")
+    first = subprocess.Popen(
+        [TOOLS / "snakemake", "--cores=1"],
+        cwd=copied.path,
+        env=copied.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while lock.read_text() != f"{first.pid}\n":
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)
+    second = copied.snakemake()
+    first.send_signal(signal.SIGCONT)
+    assert second.status != 0
+    assert f"another snakemake (process {first.pid}) is at work in this clone" in second.text
+    assert "Traceback" not in second.text
+    text, _ = first.communicate(timeout=600)
+    assert first.returncode == 0, text
+    copied.assert_clean()
+
+
+def test_read_only_clone_names_the_mend(copied: Clone) -> None:
+    """Root writes whatever the permissions say, so it gets a read-only mount instead."""
+    snakemake = f"exec {TOOLS / 'snakemake'} --cores=1"
+    if os.geteuid() == 0:
+        mount = 'mount --bind "$PWD" "$PWD" && mount -o remount,ro,bind "$PWD" && cd "$PWD"'
+        inside = ["unshare", "--mount", "sh", "-c"]
+        if shutil.which("unshare") is None or copied.command(*inside, mount).status != 0:
+            pytest.skip("root, and no mount namespaces here: nothing is read-only for this user")
+        run = copied.command(*inside, f"{mount} && {snakemake}")
+    else:
+        copied.command("chmod", "-R", "a-w", ".")
+        run = copied.command("sh", "-c", snakemake)
+        copied.command("chmod", "-R", "u+w", ".")
+    assert run.status != 0
+    assert ".cache/run.lock: cannot be written" in run.text
+    assert "make this folder writable" in run.text
+    assert "Traceback" not in run.text
