@@ -67,6 +67,7 @@ class Clone:
 
     path: Path
     env: dict[str, str] = field(default_factory=dict)
+    limit: float = 600  # seconds per command
 
     def command(self, *command: str, active: bool = False) -> Run:
         """Run a command; `active` puts the virtual environment on PATH."""
@@ -80,7 +81,7 @@ class Clone:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=self.limit,
             check=False,
         )
         return Run(done.returncode, done.stdout)
