@@ -135,6 +135,12 @@ class EngineParams(Section):
     )
     gpu_memory_share: Share = _field(0.9, "Share of a GPU's memory vLLM may take.", "share")
     enforce_eager: bool = _field(True, "Run without compiled graphs: starts in seconds.")
+    hang_seconds: Annotated[float, Field(gt=0)] | None = _field(
+        1800,
+        "Time without a finished request after which the run ends, for the engine hangs; null: "
+        "never.",
+        "seconds",
+    )
 
 
 class Chat(Section):
