@@ -2,24 +2,28 @@
 
 The order in which a completion is looked for: the completion store, the previous output of the same
 stage in DVC's cache (a colleague's, on a fresh clone), the engine.
+
+An engine that runs out of memory goes on with half its batch; one that hangs ends the process.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from userturn import artifacts, engines, paths, previous, weights
-from userturn.engines.base import Engine
-from userturn.errors import ArtifactError
+from userturn.engines.base import Engine, EngineMemoryError, ran_out_of_memory
+from userturn.errors import ArtifactError, EngineError
 from userturn.params import Study
 from userturn.progress import progress
 from userturn.requests import Completion, End, Request
 from userturn.roles import Chat
 from userturn.store import CompletionStore
+from userturn.watchdog import watchdog
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,8 @@ class Completer:
             what: Plural name of what is generated, for the progress bar.
 
         Raises:
-            EngineError: The engine cannot load or breaks. What is finished is in the store.
+            EngineError: The engine cannot load, breaks, or runs out of memory with one sequence
+                in a batch. What is finished is in the store.
             KeyboardInterrupt: Passed on, after a message that says how to go on.
         """
         wanted = {request.id: request for request in requests}
@@ -63,18 +68,22 @@ class Completer:
             self._stage, what, len(wanted), len(done), len(missing),
         )  # fmt: skip
         if missing:
-            for request, completion in self._send(missing, what):
-                done[request.id] = completion
+            done |= self._send(missing, what)
         return done
 
     def describe(self) -> dict[str, str]:
         """Facts about the engine for provenance, the same whether it had to load or not."""
         return engines.create(self._params, weights.materialise(self._study, self._slug)).describe()
 
+    def free(self) -> None:
+        """Free the engine; it loads again when it is needed."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
     def close(self) -> None:
         """Free the engine and close the store."""
-        if self._engine is not None:
-            self._engine.close()
+        self.free()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -88,26 +97,87 @@ class Completer:
     ) -> None:
         self.close()
 
-    def _send(self, missing: list[Request], what: str) -> Iterator[tuple[Request, Completion]]:
-        engine = self._load()
+    def _send(self, missing: list[Request], what: str) -> dict[str, Completion]:
         # The longest first, so that running out of memory comes first.
-        longest_first = sorted(missing, key=lambda request: -len(request.context))
-        finished = 0
-        title = f"{self._stage}: {what}"
-        try:
-            with progress(title, len(missing), what) as advance:
-                for request, completion in engine.generate(longest_first):
-                    self._store.add(request.id, completion)
-                    finished += 1
-                    advance(len(completion.token_ids))
-                    yield request, completion
-        except KeyboardInterrupt:
-            log.warning(
-                "%s: interrupted; %d of %d %s are finished and stored: run the same command again "
-                "for the rest",
-                self._stage, finished, len(missing), what,
-            )  # fmt: skip
-            raise
+        waiting = sorted(missing, key=lambda request: -len(request.context))
+        done: dict[str, Completion] = {}
+
+        def state() -> str:
+            return f"{self._stage}: {len(done)} of {len(missing)} {what} are finished and stored"
+
+        with progress(f"{self._stage}: {what}", len(missing), what) as advance:
+            while waiting:
+                engine = self._load()
+                try:
+                    with closing(self._generate(engine, waiting, state)) as finished:
+                        for request, completion in finished:
+                            self._store.add(request.id, completion)
+                            done[request.id] = completion
+                            advance(len(completion.token_ids))
+                    break
+                except EngineMemoryError as error:
+                    # Its text alone: the exception holds the frames, and those what fills memory.
+                    reason = str(error)
+                except (EngineError, KeyboardInterrupt):
+                    log.warning("%s: run the same command again for the rest", state())
+                    log.debug("where it stopped", exc_info=True)
+                    raise
+                del engine, finished
+                waiting = [request for request in waiting if request.id not in done]
+                self._halve_batch(len(waiting), reason, state())
+        return done
+
+    def _generate(
+        self, engine: Engine, requests: Sequence[Request], state: Callable[[], str]
+    ) -> Generator[tuple[Request, Completion], None, None]:
+        """The engine's completions; what it raises beside EngineError becomes one."""
+        limit, key = self._params.hang_seconds, f"model.{self._slug}.engine.hang_seconds"
+
+        def hangs() -> str:
+            return (
+                f"{state()}, and then none for {limit:g} s: the {engine.name} engine hangs. Run "
+                f"the same command again for the rest; raise {key} if this model is so slow"
+            )
+
+        with watchdog(limit, hangs) as alive:
+            completions = engine.generate(requests)
+            while True:
+                try:
+                    finished = next(completions, None)
+                except EngineError:
+                    raise
+                except Exception as error:
+                    kind = EngineMemoryError if ran_out_of_memory(error) else EngineError
+                    raise kind(
+                        f"{self._slug}: the {engine.name} engine broke "
+                        f"({type(error).__name__}: {error})"
+                    ) from error
+                if finished is None:
+                    return
+                yield finished
+                alive()
+
+    def _halve_batch(self, waiting: int, reason: str, state: str) -> None:
+        """Give memory back and go on with half the batch, which changes no completion.
+
+        Raises:
+            EngineError: One sequence alone does not fit.
+        """
+        key = f"model.{self._slug}.engine"
+        batch = min(self._params.max_num_seqs, waiting)
+        self.free()
+        if batch == 1:
+            raise EngineError(
+                f"{state}; out of memory with one sequence in a batch ({reason}). Lower "
+                f"{key}.max_model_len, or split {self._slug} over more GPUs "
+                f"({key}.tensor_parallel), then run the same command again for the rest"
+            )
+        log.warning(
+            "%s; out of memory (%s): going on with %d sequences in a batch. Set %s.max_num_seqs: "
+            "%d to begin so",
+            state, reason, batch // 2, key, batch // 2,
+        )  # fmt: skip
+        self._params = self._params.model_copy(update={"max_num_seqs": batch // 2})
 
     def _load(self) -> Engine:
         if self._engine is None:

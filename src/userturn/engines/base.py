@@ -13,6 +13,20 @@ from pathlib import Path
 from userturn.errors import EngineError
 from userturn.requests import Completion, End, Request, Sampling
 
+_MEMORY_SIGNS = (
+    "out of memory",  # CUDA, HIP, XPU
+    "outofmemoryerror",
+    "can't allocate memory",  # torch's DefaultCPUAllocator
+    "cannot allocate memory",  # ENOMEM
+    "bad_alloc",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+)
+
+
+class EngineMemoryError(EngineError):
+    """Memory ran out while an engine worked; a smaller batch may fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
@@ -46,7 +60,8 @@ class Engine(ABC):
         """Yield each request with its completion as soon as it is finished, in any order.
 
         Raises:
-            EngineError: A request does not fit `max_model_len`, or the engine broke.
+            EngineError: A request does not fit `max_model_len`, or the engine broke; as
+                EngineMemoryError where memory ran out.
         """
 
     @abstractmethod
@@ -142,6 +157,23 @@ def check_scores_fit(requests: Sequence[ScoreRequest], max_model_len: int) -> No
                 f"score request {place}: context and target of {longest} tokens do not fit "
                 f"engine.max_model_len {max_model_len}; raise it, or skip the request"
             )
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of torch, of vLLM or of a worker process of theirs says so.
+
+    Read off names and texts: the types live in packages that may not be installed, and a worker's
+    exception arrives as the text of another.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause).lower()
+        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
+            return True
+        if any(sign in text for sign in _MEMORY_SIGNS):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def device_name() -> str:

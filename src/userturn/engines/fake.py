@@ -7,6 +7,9 @@ Environment variables let a test watch and disturb it:
     USERTURN_FAKE_LOG: File that gets one line, the request id, per request sent.
     USERTURN_FAKE_DELAY: Seconds per request.
     USERTURN_FAKE_FAIL_AT: Number of the request, counted from 1, that breaks the engine.
+    USERTURN_FAKE_MEMORY_AT: Number of the request that runs out of memory; counted anew after
+        each load.
+    USERTURN_FAKE_HANG_AT: Number of the request that never finishes.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import Any
 from userturn import __version__
 from userturn.engines.base import (
     Engine,
+    EngineMemoryError,
     ScoreRequest,
     check_fits,
     check_scores_fit,
@@ -119,8 +123,12 @@ class FakeEngine(Engine):
         if log := os.environ.get("USERTURN_FAKE_LOG"):
             with Path(log).open("a", encoding="utf-8") as handle:
                 handle.write(f"{request.id}\n")
-        if self._sent == int(os.environ.get("USERTURN_FAKE_FAIL_AT", "0")):
+        if self._sent == _asked("FAIL_AT"):
             raise EngineError(f"the fake engine breaks at request {self._sent}, as asked")
+        if self._sent == _asked("MEMORY_AT"):
+            raise EngineMemoryError(f"the fake engine is out of memory at request {self._sent}")
+        while self._sent == _asked("HANG_AT"):
+            time.sleep(1)
         time.sleep(float(os.environ.get("USERTURN_FAKE_DELAY", "0")))
 
 
@@ -158,6 +166,11 @@ def make_model(path: Path, seed: int) -> None:
         text = json.dumps(configuration, indent=2, sort_keys=True)
         (path / name).write_text(text + "\n", encoding="utf-8")
     (path / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+
+
+def _asked(disturbance: str) -> int:
+    """Number of the request that a test wants disturbed; 0 where none is."""
+    return int(os.environ.get(f"USERTURN_FAKE_{disturbance}", "0"))
 
 
 def _byte_alphabet() -> dict[str, int]:

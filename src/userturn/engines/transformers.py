@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from userturn.engines.base import (
     Engine,
+    EngineMemoryError,
     ScoreRequest,
     check_fits,
     check_scores_fit,
@@ -18,6 +19,7 @@ from userturn.engines.base import (
     eos_ids,
     finish,
     package_version,
+    ran_out_of_memory,
     steps,
 )
 from userturn.errors import EngineError
@@ -78,7 +80,8 @@ class TransformersEngine(Engine):
         """Yield each request with its completion as soon as it is finished, in any order.
 
         Raises:
-            EngineError: A request does not fit `max_model_len`, or memory ran out.
+            EngineError: A request does not fit `max_model_len`, or the model broke; as
+                EngineMemoryError where memory ran out.
         """
         limit = self.max_model_len
         check_fits(requests, limit)
@@ -86,7 +89,10 @@ class TransformersEngine(Engine):
         while longest_first:
             longest = max(len(r.context) + r.sampling.max_tokens for r in longest_first)
             rows = max(1, min(self._params.max_num_seqs, BATCH_TOKENS // longest))
-            yield from self._generate_batch(longest_first[:rows], limit)
+            try:
+                yield from self._generate_batch(longest_first[:rows], limit)
+            except (RuntimeError, MemoryError) as error:
+                raise self._broken("generate", error) from error
             longest_first = longest_first[rows:]
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[list[list[float]]]:
@@ -132,8 +138,11 @@ class TransformersEngine(Engine):
 
     def close(self) -> None:
         """Free the weights; a later `load` works again."""
+        import torch
+
         self._model = None
         gc.collect()
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
 
     def forward(self, ids: torch.Tensor, keep: int, **inputs: Any) -> torch.Tensor:
         """Logits, in float32, of the last `keep` positions of `ids` (rows x positions).
@@ -196,7 +205,8 @@ class TransformersEngine(Engine):
 
     def _broken(self, doing: str, error: Exception) -> EngineError:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        return EngineError(
+        kind = EngineMemoryError if ran_out_of_memory(error) else EngineError
+        return kind(
             f"{self._model_dir}: transformers could not {doing} ({type(error).__name__}: "
             f"{reason}); if memory ran out, lower engine.max_num_seqs or engine.max_model_len"
         )

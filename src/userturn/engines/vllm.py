@@ -18,6 +18,7 @@ from typing import Any
 
 from userturn.engines.base import (
     Engine,
+    EngineMemoryError,
     ScoreRequest,
     check_fits,
     check_scores_fit,
@@ -25,6 +26,7 @@ from userturn.engines.base import (
     eos_ids,
     finish,
     package_version,
+    ran_out_of_memory,
     steps,
 )
 from userturn.errors import EngineError
@@ -101,7 +103,8 @@ class VllmEngine(Engine):
         together, so that the samples of one context share its keys and values.
 
         Raises:
-            EngineError: A request does not fit `max_model_len`, or vLLM broke.
+            EngineError: A request does not fit `max_model_len`, or vLLM broke; as
+                EngineMemoryError where memory ran out.
         """
         engine = self._loaded()
         limit = self.max_model_len
@@ -213,7 +216,8 @@ class VllmEngine(Engine):
         if isinstance(error, EngineError):
             return error
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        return EngineError(
+        kind = EngineMemoryError if ran_out_of_memory(error) else EngineError
+        return kind(
             f"{self._model_dir}: vLLM could not {doing} ({type(error).__name__}: {reason}); if "
             "memory ran out, lower engine.max_num_seqs, engine.max_model_len or "
             "engine.kv_cache_gib; if the key-value cache is too small, raise engine.kv_cache_gib"
