@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 import yaml
 
 from userturn import artifacts, paths, stages
-from userturn.errors import UserturnError
+from userturn.errors import ArtifactError, UserturnError
 from userturn.params import Study
+from userturn.store import CompletionStore
 
 PROMPTS = [
     {"id": "plain", "prompt": "What is a monad?"},
@@ -139,6 +141,83 @@ def test_a_broken_engine_keeps_what_is_finished(run: Run, monkeypatch: pytest.Mo
     everything = sent()
     assert len(everything) == len(set(everything)) or everything.count(finished[-1]) == 2
     assert read("user_turns").height == len(PROMPTS) * 4
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[Path, int], None]]:
+    """Put a file system of so many KiB at a folder; at a folder that has one, resize it."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, kib: int) -> None:
+        how = ["-o", f"remount,size={kib}k"] if folder in mounted else ["-t", "tmpfs", "-o"]
+        how += [] if folder in mounted else [f"size={kib}k", "tmpfs"]
+        done = subprocess.run(["mount", *how, folder], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        if folder not in mounted:
+            mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_spares_the_old_artifact(
+    run: Run, small_disk: Callable[[Path, int], None], tmp_path: Path
+) -> None:
+    run(*GENERATE)
+    path = tmp_path / paths.artifact("user_turns", "fake")
+    old = path.read_bytes()
+    small_disk(path.parent, 64)
+    path.write_bytes(old)
+    filler = path.with_name("filler")
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(bytes(2**20))
+    more = (0.0, 1.0, 0.5)
+    with pytest.raises(
+        ArtifactError,
+        match=r"data/user_turns/fake\.parquet: cannot be written .*No space left.*free space",
+    ):
+        run(*GENERATE, temperatures=more)
+    assert path.read_bytes() == old
+    assert {file.name for file in path.parent.iterdir()} == {path.name, filler.name}
+    filler.unlink()
+    finished = sent()
+    run(*GENERATE, temperatures=more)
+    assert sent() == finished
+    healed = path.read_bytes()
+    assert healed != old
+    shutil.rmtree(".cache/completions")
+    run(*GENERATE, temperatures=more)
+    assert path.read_bytes() == healed
+
+
+def test_a_full_disk_under_the_store_keeps_what_is_finished(
+    run: Run,
+    small_disk: Callable[[Path, int], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(*GENERATE)
+    expected, first = paths.artifact("user_turns", "fake").read_bytes(), len(sent())
+    folder = tmp_path / "store"
+    folder.mkdir()
+    small_disk(folder, 160)
+    monkeypatch.setenv("USERTURN_STORE", str(folder))
+    for _ in range(2):  # nothing more fits the second time, and nothing is lost
+        with pytest.raises(
+            UserturnError,
+            match=r"store/fake\.sqlite: a completion cannot be stored \(.*full\); free space",
+        ):
+            run(*GENERATE)
+    kept = len(set(sent()[first:])) - 1
+    assert 1 < kept < first - 1
+    with CompletionStore(paths.completion_store("fake")) as store:
+        assert len(store) == kept
+    small_disk(folder, 4096)
+    run(*GENERATE)
+    assert len(sent()) == 2 * first + 2  # one was in flight each time
+    assert paths.artifact("user_turns", "fake").read_bytes() == expected
 
 
 def test_a_colleagues_output_in_dvcs_cache_is_not_generated_again(run: Run) -> None:

@@ -112,6 +112,30 @@ def test_a_truncated_file_heals_and_keeps_what_is_readable(
         assert "new" in store.get(["new"])
 
 
+def power_cut(source: Path, target: Path, wal_share: float) -> None:
+    """Copy an open store as a power cut leaves it: the end of its log never reached the disk."""
+    target.write_bytes(source.read_bytes())
+    log = Path(f"{source}-wal").read_bytes()
+    Path(f"{target}-wal").write_bytes(log[: int(len(log) * wal_share)])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.77, 0.999, 1.0])
+def test_a_torn_commit_costs_itself_and_what_follows_alone(tmp_path: Path, share: float) -> None:
+    path, torn = tmp_path / "m.sqlite", tmp_path / "torn.sqlite"
+    items = {f"{n:032x}": Completion(tuple(range(n)), "eos", 2) for n in range(100)}
+    with CompletionStore(path) as store:
+        for key, completion in items.items():
+            store.add(key, completion)
+        power_cut(path, torn, share)
+    with CompletionStore(torn) as store:
+        kept = store.get(items)
+        assert list(kept.items()) == list(items.items())[: len(kept)]
+        assert abs(len(kept) - share * len(items)) < 20
+        store.add_all(items.items())
+        assert store.get(items) == items
+    assert not list(tmp_path.glob("*.damaged*"))
+
+
 def test_garbage_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "m.sqlite"
     path.write_bytes(b"not a database" * 1000)

@@ -1,7 +1,8 @@
 """The completion store: one SQLite file per model, outside every tool's outputs.
 
-A completion is committed the moment it is finished, so a killed run costs only what was in flight.
-The store is a cache by request id: deleting it loses time, never a result.
+A completion is committed the moment it is finished, so a killed run costs only what was in flight,
+and a power cut what finished in the second before. The store is a cache by request id: deleting it
+loses time, never a result.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import array
 import logging
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ CREATE TABLE IF NOT EXISTS completions (
 )
 """
 _LOOKUP_CHUNK = 500  # SQLite limits the variables of one statement
+_SYNC_SECONDS = 1.0  # between waits for the disk, each of which may take as long as a request
 
 
 class CompletionStore:
@@ -43,13 +46,14 @@ class CompletionStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._synced = 0.0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = self._open()
         except (OSError, sqlite3.OperationalError) as error:
             raise UserturnError(
-                f"{path}: the completion store cannot be opened ({error}); mend the permissions, "
-                "or set USERTURN_STORE to a folder that can be written"
+                f"{path}: the completion store cannot be opened ({error}); free space or mend the "
+                "permissions, or set USERTURN_STORE to a folder that can be written"
             ) from None
 
     def get(self, ids: Iterable[str]) -> dict[str, Completion]:
@@ -79,6 +83,7 @@ class CompletionStore:
             for request_id, done in completions
         ]
         try:
+            self._sync_now_and_then()
             with self._db:
                 self._db.executemany("INSERT OR IGNORE INTO completions VALUES (?,?,?,?)", rows)
         except sqlite3.OperationalError as error:
@@ -105,6 +110,13 @@ class CompletionStore:
     ) -> None:
         self.close()
 
+    def _sync_now_and_then(self) -> None:
+        """Let the next commit wait until it and all before it are on the disk, if it is time."""
+        due = time.monotonic() - self._synced > _SYNC_SECONDS
+        self._db.execute(f"PRAGMA synchronous={'FULL' if due else 'NORMAL'}")
+        if due:
+            self._synced = time.monotonic()
+
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
@@ -117,7 +129,6 @@ class CompletionStore:
         db = sqlite3.connect(self.path, timeout=60)
         try:
             db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
             verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
