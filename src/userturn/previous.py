@@ -1,7 +1,7 @@
 """Previous outputs of a stage: named by `dvc.lock`, kept in DVC's cache.
 
 DVC removes a stage's outputs before it runs its command, but `dvc.lock` still holds their hashes
-while the command runs. What a colleague generated and pushed is found here.
+while the command runs. What a colleague generated and pushed is found here, pulled or not.
 """
 
 from __future__ import annotations
@@ -18,16 +18,34 @@ LOCK_FILE = Path("dvc.lock")
 
 
 def outputs(stage: str) -> list[Path]:
-    """Cached Parquet files that `dvc.lock` names as outputs of a stage and that are present.
+    """Cached Parquet files that `dvc.lock` names as outputs of a stage.
 
-    A missing lock file, another lock format or an absent cache only means that nothing is reused.
+    What the cache lacks is fetched from the default remote, if there is one: `dvc repro --pull`
+    pulls no old outputs of a stage that has changed. A missing lock file, another lock format, an
+    absent cache or a remote out of reach only mean that less is reused.
     """
     hashes = _output_hashes(stage)
     if not hashes:
         return []
     folder = _cache_folder()
-    found = [folder / "files" / "md5" / value[:2] / value[2:] for value in hashes]
-    return [path for path in found if path.is_file()]
+    found = {value: folder / "files" / "md5" / value[:2] / value[2:] for value in hashes}
+    missing = [value for value, path in found.items() if not path.is_file()]
+    if missing:
+        _fetch(stage, missing)
+    return [path for path in found.values() if path.is_file()]
+
+
+def _fetch(stage: str, hashes: list[str]) -> None:
+    from dvc.repo import Repo
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    try:
+        with Repo(str(_root())) as repo:
+            if repo.config["core"].get("remote"):
+                log.info("%s: fetching its previous output from DVC's remote", stage)
+                repo.cloud.pull({HashInfo("md5", value) for value in hashes})
+    except Exception as error:  # whatever the remote's client raises; the engine can do without
+        log.warning("%s: previous output not fetched (%s)", stage, error)
 
 
 def _output_hashes(stage: str) -> list[str]:
@@ -44,10 +62,14 @@ def _cache_folder() -> Path:
     from dvc.config import Config
     from dvc.exceptions import DvcException
 
-    root = Path(os.environ.get("DVC_ROOT", "."))
+    root = _root()
     try:
         configured = Config(str(root / ".dvc"))["cache"].get("dir")
     except (DvcException, KeyError) as error:
         log.warning("DVC's configuration cannot be read (%s): nothing is reused", error)
         configured = None
     return Path(configured) if configured else root / ".dvc" / "cache"
+
+
+def _root() -> Path:
+    return Path(os.environ.get("DVC_ROOT", "."))
