@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
+from userturn import dvc_locks
 from userturn.errors import StudyError, UserturnError
 from userturn.params import PARAMS_FILE, Study, load_study
 
@@ -37,6 +38,7 @@ CODE = Path("src/userturn")
 # In the clone, not in paths.cache(), which clones may share.
 TRIGGERS = Path(".cache/stages")
 LOCK_FILE = Path(".cache/run.lock")
+DVC_TEMPORARY = Path(".dvc/tmp")
 
 LONG_AGO = 946684800.0  # 2000-01-01: older than every artifact
 SHOWN_STAGES = 12
@@ -118,6 +120,7 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
     if not decide:
         return Plan(study, repro_command(can_pull()))
     lock_clone()
+    dvc_locks.settle(DVC_TEMPORARY)
     stages = read_stages(params, study.model_dump(mode="json"))
     to_run = stale(stages)
     write_triggers(stages, to_run)
