@@ -113,12 +113,35 @@ BytesSource = Annotated[HubSource | WheelSource | FileSource, Field(discriminato
 EngineName = Literal["auto", "vllm", "transformers", "openai", "fake"]
 
 
+class ServerParams(Section):
+    """A running server with the OpenAI interface. Nothing here may change a result."""
+
+    base_url: str = _field(
+        "http://localhost:8000/v1",
+        "URL up to and with `/v1`; `${NAME}` is replaced by that environment variable.",
+    )
+    model: str | None = _field(
+        None,
+        "Name by which the server knows the model; null wants one served from the very folder "
+        "where this study has the weights.",
+    )
+    key_env: str | None = _field(
+        None, "Environment variable that holds the server's key; null: it wants none."
+    )
+    concurrency: Annotated[int, Field(ge=1)] = _field(64, "Requests in flight.", "requests")
+    retries: Annotated[int, Field(ge=0)] = _field(6, "Tries after the first.", "tries")
+    timeout_s: Annotated[float, Field(gt=0)] = _field(
+        600, "Longest silence: longer than the longest generation.", "seconds"
+    )
+
+
 class EngineParams(Section):
     """How a model runs. Nothing here may change a result, except `dtype`."""
 
     name: EngineName = _field(
         "auto",
-        "`auto` takes vLLM where it is installed, else transformers; `fake` is for workflow tests.",
+        "`auto` takes vLLM where it is installed, else transformers; `openai` asks a server; "
+        "`fake` is for workflow tests.",
     )
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = _field(
         "float32",
@@ -141,6 +164,12 @@ class EngineParams(Section):
         "never.",
         "seconds",
     )
+    server: ServerParams = _field(ServerParams, "The server of the engine `openai`.")
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that one copy of the model is spread over."""
+        return self.tensor_parallel * self.pipeline_parallel
 
 
 class Chat(Section):
@@ -178,6 +207,16 @@ class ModelEntry(Section):
     engine: EngineParams = _field(EngineParams, "How the model runs.")
     chat: Chat = _field(Chat, "How a conversation becomes tokens.")
     resources: Resources = _field(Resources, "What one job asks of a scheduler.")
+
+    @model_validator(mode="after")
+    def _gpus_suffice(self) -> ModelEntry:
+        if self.engine.gpus > max(1, self.resources.gpus):
+            raise ValueError(
+                f"engine.tensor_parallel times engine.pipeline_parallel is {self.engine.gpus}, "
+                f"more than resources.gpus, {self.resources.gpus}: a job would take GPUs that it "
+                "did not ask for"
+            )
+        return self
 
 
 DatasetKind = Literal[
@@ -451,7 +490,12 @@ def load_study(path: Path = PARAMS_FILE) -> Study:
 
 
 def expand_path(text: str) -> Path:
-    """Replace `${NAME}` in a path by that environment variable.
+    """Path with each `${NAME}` replaced by that environment variable. Raises as `expand`."""
+    return Path(expand(text)).expanduser()
+
+
+def expand(text: str) -> str:
+    """Replace each `${NAME}` by that environment variable.
 
     Raises:
         StudyError: A variable is not set.
@@ -459,10 +503,8 @@ def expand_path(text: str) -> Path:
     expanded = os.path.expandvars(text)
     if "$" in expanded:
         name = expanded.split("$", 1)[1].strip("{").split("}")[0].split("/")[0]
-        raise StudyError(
-            f"{text}: set the environment variable {name}, which this study's path uses"
-        )
-    return Path(expanded).expanduser()
+        raise StudyError(f"{text}: set the environment variable {name}, which this study uses")
+    return expanded
 
 
 def _explain(problem: dict[str, Any]) -> str:
