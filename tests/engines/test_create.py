@@ -29,12 +29,7 @@ def test_a_missing_package_names_the_extra_to_install(monkeypatch, tmp_path, nam
         create(EngineParams(name=name), tmp_path)
 
 
-def test_openai_is_refused(tmp_path):
-    with pytest.raises(EngineError, match="not in this release"):
-        create(EngineParams(name="openai"), tmp_path)
-
-
-@pytest.mark.parametrize("name", ["vllm", "transformers", "fake"])
+@pytest.mark.parametrize("name", ["vllm", "transformers", "openai", "fake"])
 def test_create_imports_nothing_heavy(name, tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
@@ -42,6 +37,6 @@ def test_create_imports_nothing_heavy(name, tmp_path):
         "engines.find_spec = lambda name: object()\n"
         f"engine = engines.create(EngineParams(name={name!r}), Path({str(tmp_path)!r}))\n"
         f"assert engine.name == {name!r}\n"
-        "assert not {'torch', 'transformers', 'vllm', 'tokenizers'} & set(sys.modules)\n"
+        "assert not {'torch', 'transformers', 'vllm', 'tokenizers', 'httpx2'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

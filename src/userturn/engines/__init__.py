@@ -16,14 +16,10 @@ def resolve(name: EngineName) -> str:
     """Engine that a name stands for here: `auto` is vllm where it is installed, else transformers.
 
     Raises:
-        EngineError: The engine's package is not installed, or this release has no such engine.
+        EngineError: The engine's package is not installed.
     """
     if name == "auto":
         return "vllm" if find_spec("vllm") else "transformers"
-    if name == "openai":
-        raise EngineError(
-            "engine.name: 'openai' is not in this release; take auto, vllm or transformers"
-        )
     needed = {"vllm": "vllm", "transformers": "torch"}.get(name)
     if needed and not find_spec(needed):
         raise EngineError(
@@ -44,6 +40,10 @@ def create(params: EngineParams, model_dir: Path) -> Engine:
         from userturn.engines.vllm import VllmEngine
 
         return VllmEngine(params, model_dir)
+    if name == "openai":
+        from userturn.engines.openai import OpenaiEngine
+
+        return OpenaiEngine(params, model_dir)
     if name == "fake":
         from userturn.engines.fake import FakeEngine
 
