@@ -5,6 +5,8 @@ What it writes depends on the request id alone, and thereby on weights, context,
 
 Environment variables let a test watch and disturb it:
     USERTURN_FAKE_LOG: File that gets one line, the request id, per request sent.
+    USERTURN_FAKE_GPU_LOG: File that gets one line per request: process, the GPUs it was given, and
+        when the request began and ended in seconds.
     USERTURN_FAKE_DELAY: Seconds per request.
     USERTURN_FAKE_FAIL_AT: Number of the request, counted from 1, that breaks the engine.
     USERTURN_FAKE_MEMORY_AT: Number of the request that runs out of memory; counted anew after
@@ -22,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from userturn import __version__
+from userturn import __version__, devices
 from userturn.engines.base import (
     Engine,
     EngineMemoryError,
@@ -82,11 +84,12 @@ class FakeEngine(Engine):
         return min(MAX_MODEL_LEN, self._params.max_model_len or MAX_MODEL_LEN)
 
     def load(self) -> None:
-        """Read the end-of-sequence ids.
+        """Take the GPUs that are offered and read the end-of-sequence ids.
 
         Raises:
-            EngineError: The folder is not a model.
+            EngineError: The folder is not a model, or too few GPUs are offered.
         """
+        devices.hold(self._params.gpus)
         self._eos = eos_ids(self._model_dir)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Completion]]:
@@ -129,7 +132,12 @@ class FakeEngine(Engine):
             raise EngineMemoryError(f"the fake engine is out of memory at request {self._sent}")
         while self._sent == _asked("HANG_AT"):
             time.sleep(1)
+        began = time.monotonic()
         time.sleep(float(os.environ.get("USERTURN_FAKE_DELAY", "0")))
+        if log := os.environ.get("USERTURN_FAKE_GPU_LOG"):
+            gpus = os.environ.get(devices.VISIBLE, "")
+            with Path(log).open("a", encoding="utf-8") as handle:
+                handle.write(f"{os.getpid()} {gpus} {began} {time.monotonic()}\n")
 
 
 def make_model(path: Path, seed: int) -> None:

@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from userturn import devices
 from userturn.engines.base import (
     Engine,
     EngineMemoryError,
@@ -57,6 +58,7 @@ class TransformersEngine(Engine):
         Raises:
             EngineError: torch or transformers is missing, or the weights cannot be loaded.
         """
+        devices.hold(1)
         try:
             import torch
             from transformers import AutoModelForCausalLM

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from userturn import devices
 from userturn.engines.base import (
     Engine,
     EngineMemoryError,
@@ -68,8 +69,10 @@ class VllmEngine(Engine):
         """Import vLLM and load the weights.
 
         Raises:
-            EngineError: vLLM is missing, or cannot load the model with these parameters.
+            EngineError: vLLM is missing, cannot load the model with these parameters, or too few
+                GPUs are offered.
         """
+        devices.hold(self._params.gpus)
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         preloaded = os.environ.get("LD_PRELOAD")
