@@ -5,7 +5,7 @@
 from snakemake.exceptions import WorkflowError
 
 from userturn.errors import UserturnError
-from userturn.workflow import begin, code, trigger
+from userturn.workflow import begin, code, share, trigger
 
 try:
     plan = begin(config, decide=workflow.is_main_process)
@@ -19,6 +19,13 @@ PROBED = study.models.probe
 SCORER = study.ground.scorer
 
 PROMPTS = expand("data/prompts/{dataset}.parquet", dataset=DATASETS)
+
+
+def cores_of(model):
+    """Cores of a job that runs this model: its share of them where it shares the GPUs."""
+    limit = workflow.global_resources.get("gpu")
+    gpus = study.model[model].resources.gpus
+    return share(workflow.cores, gpus, limit.value if limit else None)
 
 
 wildcard_constraints:
@@ -88,7 +95,7 @@ rule generate:
         user_turns="data/user_turns/{model}.parquet",
     log:
         "logs/generate-{model}.log",
-    threads: lambda wildcards: workflow.cores
+    threads: lambda wildcards: cores_of(wildcards.model)
     resources:
         gpu=lambda wildcards: study.model[wildcards.model].resources.gpus,
         mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
@@ -111,7 +118,7 @@ rule perturb:
         "data/controls/{model}.parquet",
     log:
         "logs/perturb-{model}.log",
-    threads: lambda wildcards: workflow.cores
+    threads: lambda wildcards: cores_of(wildcards.model)
     resources:
         gpu=lambda wildcards: study.model[wildcards.model].resources.gpus,
         mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
@@ -136,7 +143,7 @@ rule ground:
         "data/grounding/{model}.parquet",
     log:
         "logs/ground-{model}.log",
-    threads: lambda wildcards: workflow.cores
+    threads: lambda wildcards: cores_of(SCORER)
     resources:
         gpu=study.model[SCORER].resources.gpus,
         mem_mb=study.model[SCORER].resources.mem_gb * 1000,

@@ -145,6 +145,14 @@ def code(*names: str) -> list[str]:
     return [str(CODE / name) for name in names]
 
 
+def share(cores: int, gpus: int, all_gpus: int | None) -> int:
+    """Cores of one job: as many as go with its GPUs, so that as many jobs run as GPUs allow.
+
+    A job without GPUs, or where none are counted, takes all cores: one such job runs at a time.
+    """
+    return max(1, min(cores, cores * gpus // all_gpus)) if gpus and all_gpus else cores
+
+
 def refuse_overrides(
     config: Mapping[str, Any], params: Mapping[str, Any], prefix: str = ""
 ) -> None:
