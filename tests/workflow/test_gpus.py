@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from .conftest import Clone, plant, study
+from userturn import devices
+
+from .conftest import plant, study
 
 pytestmark = pytest.mark.slow
 
@@ -41,10 +45,30 @@ def test_four_models_share_two_gpus(tmp_path: Path, tool_env: dict[str, str]) ->
         "USERTURN_FAKE_DELAY": "0.3",
     }
     (tmp_path / "clone").mkdir()
-    clone: Clone = plant(tmp_path / "clone", params, env)
+    clone = plant(tmp_path / "clone", params, env)
     wanted = [f"data/user_turns/{slug}.parquet" for slug in MODELS]
-    run = clone.snakemake("--cores", "4", "--resources", "gpu=2", "--", *wanted)
+
+    # Both GPUs are taken until two jobs wait for them, so that these start together.
+    folder = clone.path / ".cache" / "gpus"
+    folder.mkdir(parents=True)
+    locks = [devices._lock(folder / devices._lock_name(gpu)) for gpu in ("4", "7")]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            clone.snakemake, "--cores", "4", "--resources", "gpu=2", "--", *wanted
+        )
+        waiting = 0
+        while waiting < 2 and not running.done():
+            time.sleep(0.2)
+            logs = clone.path.glob("logs/generate-*.log")
+            waiting = sum("waiting for 1 of the GPUs 4,7" in file.read_text() for file in logs)
+        early = log.exists()
+        for lock in filter(None, locks):
+            lock.close()
+        run = running.result()
     assert run.status == 0, run.text
+    assert waiting == 2
+    assert not early
+
     found = list(uses(log).values())
     assert len(found) == len(MODELS)
     assert all(len(gpus) == 1 for gpus, _, _ in found)
