@@ -1,0 +1,1 @@
+"""Human labels: which turns are shown (`sample`), and the local page that shows them (`server`)."""
