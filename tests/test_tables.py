@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from synthetic import ELEVEN, TURNS, make_study, write_artifacts
 from userturn import tables
+from userturn.annotate import server
 from userturn.artifacts import read
 from userturn.errors import ArtifactError
 from userturn.labels import Label
@@ -71,7 +72,10 @@ def relabel(labels):
 def test_every_table_has_its_columns_and_reads_as_numbers():
     got = build(make_study())
     assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.TABLES)
+    assert got.pop("corrected") == [], "nobody labelled anything"
     for name, columns in tables.TABLES.items():
+        if name not in got:
+            continue
         frame = pl.read_csv(tables.FOLDER / f"{name}.csv")
         assert tuple(frame.columns) == columns
         assert frame.height == len(got[name]) > 0
@@ -186,6 +190,54 @@ def test_controls_by_hand():
     close = only(got["controls"], dataset="a", condition="close")
     assert [close["difference"], close["p"], close["moved_as_expected"]] == ["0", "1", "undecided"]
     assert float(close["low"]) < 0 < float(close["high"])
+
+
+def annotate(study, name, choose):
+    """Label every base turn as a function of its text says, None for a skip."""
+    with server.open_session(study, name, 10_000) as session:
+        while turn := session.state()["turn"]:
+            label = choose(turn["turn"]) or "skip"
+            session.answer(server.Answer(turn=turn["id"], label=label, seconds=1))
+
+
+def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
+    """People call restatements follow-ups, which the judge never does; no sampling, no skips."""
+    study = make_study(datasets=["a"], temperatures=[0, 1], samples=2)
+    build(study, items=40)
+    annotate(study, "ann", lambda text: "followup" if "?" in text else "generic")
+    tables.run(study)
+    got = load("corrected")
+    assert [(row["dataset"], row["temperature"]) for row in got] == [
+        (dataset, temperature) for dataset in ("a", "all") for temperature in ("0", "1")
+    ]
+    shares = {
+        (row["temperature"], row["label"]): float(row["share"])
+        for row in pick(load("labels"), dataset="a", condition="base")
+    }
+    for row in pick(got, dataset="a"):
+        raw = only(load("rates"), dataset="a", condition="base", temperature=row["temperature"])
+        assert [row[name] for name in ("rate", "low", "high")] == [
+            raw[name] for name in ("rate", "low", "high")
+        ]
+        truth = sum(shares[row["temperature"], label] for label in ("followup", "restatement"))
+        assert float(row["prediction_powered"]) == pytest.approx(truth, abs=1e-5)
+        assert float(row["prediction_powered_low"]) < truth < float(row["prediction_powered_high"])
+        assert [row["specificity"], row["annotators"], row["labelled_prompts"]] == ["1", "1", "40"]
+        assert 0 < float(row["sensitivity"]) < 1
+        assert float(row["rogan_gladen"]) > float(row["rate"])
+    assert [row["labelled"] for row in got] == ["40", "80"] * 2
+
+
+def test_people_who_disagree_count_by_halves_and_skips_do_not_count():
+    study = make_study(datasets=["a"], temperatures=[0], conditions=[])
+    build(study, items=60)
+    annotate(study, "ann", lambda text: "followup")
+    annotate(study, "bob", lambda text: None if text == "Thanks!" else "generic")
+    tables.run(study)
+    row = only(load("corrected"), dataset="a")
+    thanks = only(load("labels"), dataset="a", label="generic")["share"]
+    assert float(row["prediction_powered"]) == pytest.approx(0.5 + float(thanks) / 2, abs=1e-5)
+    assert row["annotators"] == "2"
 
 
 def test_accuracy_tells_why_an_answer_was_not_scored():

@@ -16,13 +16,15 @@ import hashlib
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from userturn import artifacts, paths, stats
+from userturn import artifacts, corrected, paths, stats
+from userturn.annotate import sample
 from userturn.artifacts import TURN_KEY
 from userturn.errors import ArtifactError
+from userturn.judges import human
 from userturn.labels import Label
 from userturn.params import ALL
 from userturn.perturb import EXPECTED
@@ -71,6 +73,13 @@ TABLES: dict[str, tuple[str, ...]] = {
         "eos", "stop_token", "length", "empty", "memorised", "distinct_texts",
         "grounding", "relevance", "role_voice", "restatement",
     ),
+    "corrected": (
+        *_GROUP, "rate", "low", "high", "confidence",
+        "rogan_gladen", "rogan_gladen_low", "rogan_gladen_high", "rogan_gladen_note",
+        "prediction_powered", "prediction_powered_low", "prediction_powered_high",
+        "prediction_powered_note",
+        "sensitivity", "specificity", "annotators", "labelled", "labelled_prompts",
+    ),
     "examples": (
         "model", "label", *TURN_KEY, "query", "answer", "turn",
         "grounding", "relevance", "role_voice", "restatement", "reason",
@@ -95,6 +104,7 @@ def run(study: Study) -> None:
         for slug in study.prompts.datasets
     )
     tables: dict[str, list[Row]] = {name: [] for name in TABLES}
+    people = human.read_all()
     for slug in _ordered_models(study):
         entry = study.model[slug]
         tables["models"].append(
@@ -105,10 +115,13 @@ def run(study: Study) -> None:
         tables["accuracy"] += accuracy_rows(study, slug, answers)
         tables["turns"] += turn_rows(study, slug, turns)
         labels = artifacts.read(paths.artifact("labels", slug), "labels")
+        truth = sample.truth(study, slug, people)
         for judge in study.classify.judges:
             labelled = _label(turns, labels, judge, slug)
             groups = by_prompt(labelled)
-            tables["rates"] += rate_rows(study, slug, judge, groups)
+            rates = rate_rows(study, slug, judge, groups)
+            tables["rates"] += rates
+            tables["corrected"] += corrected_rows(rates, labelled, truth)
             tables["labels"] += label_rows(study, slug, judge, groups)
             tables["controls"] += control_rows(study, slug, judge, groups)
             tables["temperature"] += temperature_rows(study, slug, judge, groups)
@@ -250,6 +263,65 @@ def label_rows(study: Study, model: str, judge: str, groups: Groups) -> list[Row
                     "valid": int(frame["valid"].sum()),
                 }
             )
+    return rows
+
+
+def corrected_rows(
+    rates: Sequence[Row], labelled: pl.DataFrame, truth: Mapping[human.Turn, sample.Truth]
+) -> list[Row]:
+    """Rates of the unperturbed turns, corrected by human labels (corrected.py); none without any.
+
+    The corrected rates are those of all generated turns: one without a valid label of the judge
+    counts as one that the judge does not call a follow-up. Sensitivity and specificity are the
+    model's, over all datasets and temperatures; `labelled` counts the group's own turns.
+    """
+    import numpy as np
+    import polars as pl
+
+    if not truth:
+        return []
+    base = labelled.filter(pl.col("skipped").is_null() & (pl.col("condition") == BASE))
+    model = rates[0]["model"]
+    known = [truth.get((model, *key), sample.UNLABELLED) for key in base.select(TURN_KEY).rows()]
+    turns = corrected.Turns(
+        base.select(pl.struct("dataset", "item").rank("dense") - 1).to_series().to_numpy(),
+        (base["label"] == Label.FOLLOWUP.value).fill_null(False).to_numpy().astype(float),
+        np.array([found.followup for found in known], dtype=float),
+        np.array([found.weight for found in known], dtype=float),
+    )
+    annotators = np.array([found.annotators for found in known])
+    sensitivity, specificity = corrected.error_rates(turns)
+    rows = []
+    for rate in rates:
+        if rate["condition"] != BASE or rate["rate"] is None:
+            continue
+        here = pl.col("temperature") == rate["temperature"]
+        if rate["dataset"] != ALL:
+            here &= pl.col("dataset") == rate["dataset"]
+        group = base.select(here).to_series().to_numpy()
+        own = turns.part(group)
+        adjusted = {
+            "rogan_gladen": corrected.rogan_gladen(turns, group, rate["confidence"]),
+            "prediction_powered": corrected.prediction_powered(turns, group, rate["confidence"]),
+        }
+        row = {name: rate[name] for name in (*_GROUP, "rate", "low", "high", "confidence")}
+        for name, result in adjusted.items():
+            row |= {
+                name: result.estimate,
+                f"{name}_low": result.low,
+                f"{name}_high": result.high,
+                f"{name}_note": result.note or None,
+            }
+        rows.append(
+            {
+                **row,
+                "sensitivity": sensitivity,
+                "specificity": specificity,
+                "annotators": int(annotators[group].max()),
+                "labelled": int((own.weight > 0).sum()),
+                "labelled_prompts": own.labelled_prompts,
+            }
+        )
     return rows
 
 
