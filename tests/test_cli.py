@@ -43,7 +43,8 @@ def test_help_starts_quickly() -> None:
 
 def test_every_command_has_help() -> None:
     commands = re.findall(r"^  (\w+)  ", run("--help").stdout.split("Commands:")[1], re.MULTILINE)
-    assert {"stage", "params", "show", "status", "verify", "probe"} <= set(commands)
+    expected = {"stage", "params", "show", "status", "verify", "probe", "annotate", "agreement"}
+    assert expected <= set(commands)
     for command in commands:
         assert "Usage" in run(command, "--help").stdout
 
@@ -62,6 +63,7 @@ def test_params_explains_keys() -> None:
         (("stage", "generate", "nope"), "no stage 'generate@nope' in this study; stages: prompts@"),
         (("show", "--model", "nope", "--dataset", "mt_bench"), "unknown model 'nope'"),
         (("probe", "--model", "nope", "--prompts", "x"), "nope/config.json: does not exist"),
+        (("annotate", "--annotator", "A.B"), "annotator 'A.B': a name is made of a-z, 0-9 and _"),
     ],
 )
 def test_mistakes_are_named_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:

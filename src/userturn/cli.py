@@ -187,6 +187,40 @@ def probe(
     run_probe(model, prompts, out, items, dry_run)
 
 
+@app.command()
+def annotate(
+    annotator: Annotated[str, typer.Option(help="Your name in a-z, 0-9 and _.")],
+    items: Annotated[
+        int | None, typer.Option(help="Turns to draw where no sample was drawn yet (300).", min=1)
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 0,
+) -> None:
+    """Label user turns in the browser, blind to model and judge; every key is saved at once."""
+    from userturn.annotate.server import serve
+    from userturn.params import load_study
+
+    _log_to("annotate")
+    serve(load_study(), annotator, items, port)
+
+
+@app.command()
+def agreement(
+    out: Annotated[Path | None, typer.Option(help="Write a CSV instead of printing.")] = None,
+) -> None:
+    """How far people and judges agree: Cohen's kappa, Krippendorff's alpha, per label."""
+    from rich.console import Console
+
+    from userturn import agreement
+    from userturn.params import load_study
+
+    study = load_study()
+    rows = agreement.run(study)
+    if out:
+        agreement.write_csv(out, rows)
+    else:
+        Console().print(agreement.show(rows, study.statistics.confidence))
+
+
 def _log_to(name: str) -> None:
     """Log messages to the terminal, and to logs/<name>.log with times."""
     from userturn import paths
