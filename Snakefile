@@ -217,7 +217,16 @@ rule tables:
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
         calibration=artifact("data/calibration"),
-        code=ancient(code("stats.py", "tables.py")),
+        human=ancient("data/human"),
+        code=ancient(
+            code(
+                "annotate/sample.py",
+                "corrected.py",
+                "judges/human.py",
+                "stats.py",
+                "tables.py",
+            )
+        ),
     output:
         metrics=report("reports/metrics.json", category="Numbers"),
         tables=report(
