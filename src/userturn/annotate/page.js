@@ -35,6 +35,7 @@ function say(text) {
 function problem(text) {
   element("problem").textContent = text;
   element("problem").hidden = text === "";
+  if (text) say("");
 }
 
 // One request at a time, so that a key pressed twice cannot label the next turn unseen.
