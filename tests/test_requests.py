@@ -15,6 +15,11 @@ def test_id_is_stable_across_releases() -> None:
     assert REQUEST.id == "556b03b71982db9016f5a46d965c15c7"
 
 
+def test_a_request_without_a_schema_has_the_id_of_before_there_were_schemas() -> None:
+    free = replace(REQUEST, sampling=replace(REQUEST.sampling, json_schema=None))
+    assert free.id == REQUEST.id == "556b03b71982db9016f5a46d965c15c7"
+
+
 def test_every_field_changes_the_id() -> None:
     others = [
         replace(REQUEST, weights="other"),
@@ -27,6 +32,7 @@ def test_every_field_changes_the_id() -> None:
                 "top_p": 0.9,
                 "max_tokens": 63,
                 "stop_ids": (2, 3),
+                "json_schema": "{}",
             }.items()
         ),
     ]

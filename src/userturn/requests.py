@@ -25,12 +25,14 @@ class Sampling:
         top_p: Nucleus mass in (0, 1]; 1 keeps the whole distribution.
         max_tokens: Limit of generated tokens, the ending token not counted.
         stop_ids: Token ids that end the completion, ascending, the model's EOS among them.
+        json_schema: JSON schema, as text, that the completion is held to; None leaves it free.
     """
 
     temperature: float
     top_p: float
     max_tokens: int
     stop_ids: tuple[int, ...]
+    json_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,10 @@ class Request:
     @property
     def id(self) -> str:
         """Hash (32 hexadecimal digits) of everything that determines the completion."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        fields = asdict(self)
+        if self.sampling.json_schema is None:  # stores hold ids from before there were schemas
+            del fields["sampling"]["json_schema"]
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 

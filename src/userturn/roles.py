@@ -150,6 +150,18 @@ class Chat:
         codec = self._codec(query)
         return codec.encode(self._conversation(codec, [query], prompt=True))
 
+    def reply_context(self, query: str) -> tuple[int, ...]:
+        """`answer_context`, and what the template puts between it and an answer's content.
+
+        Behind it a model writes content at once, without reasoning, as constrained decoding needs.
+
+        Raises:
+            TemplateError: The template rejects, drops or alters the query.
+        """
+        codec = self._codec(query)
+        layout = self._layout(codec)
+        return (*self.answer_context(query), *codec.encode_after(layout.prompt, layout.opener))
+
     def user_context(self, query: str, answer: str, mode: Mode) -> tuple[int, ...]:
         """Ids in front of a user turn that follows an answer; the last ones are the user header.
 

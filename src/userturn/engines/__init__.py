@@ -29,8 +29,18 @@ def resolve(name: EngineName) -> str:
     return name
 
 
-def create(params: EngineParams, model_dir: Path) -> Engine:
+def constrains(name: EngineName) -> bool:
+    """Whether an engine can hold completions to a JSON schema; transformers cannot."""
+    return resolve(name) in ("vllm", "fake")
+
+
+def create(params: EngineParams, model_dir: Path, *, constrained: bool = False) -> Engine:
     """Engine for the model in a Hugging Face folder; `load` it before use.
+
+    Args:
+        params: How the model runs.
+        model_dir: The folder.
+        constrained: Requests will hold a `json_schema`, for which vLLM has to load the tokenizer.
 
     Raises:
         EngineError: As `resolve`.
@@ -39,7 +49,7 @@ def create(params: EngineParams, model_dir: Path) -> Engine:
     if name == "vllm":
         from userturn.engines.vllm import VllmEngine
 
-        return VllmEngine(params, model_dir)
+        return VllmEngine(params, model_dir, constrained=constrained)
     if name == "openai":
         from userturn.engines.openai import OpenaiEngine
 

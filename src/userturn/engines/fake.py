@@ -202,8 +202,20 @@ def _write(request: Request) -> list[int]:
     text = chance.choice(ANSWERS if asked else TURNS).format(
         query=query, word=chance.choice(words), number=chance.randrange(2, 20)
     )
+    if schema := request.sampling.json_schema:
+        text = _label(query, json.loads(schema), chance)
     end = IM_START if IM_START in request.sampling.stop_ids and chance.random() < 0.1 else IM_END
     return [*text.encode(), end]
+
+
+def _label(prompt: str, schema: dict[str, Any], chance: random.Random) -> str:
+    """An LLM judge's reply with quotes from the data of its prompt; every tenth quotes nothing."""
+    lines = [json.loads(line) for line in prompt.splitlines() if line.startswith('"')]
+    shown, turn = (lines[at].split() or [""] for at in (1, 2))
+    label = chance.choice(schema["properties"]["label"]["enum"])
+    quotes = (turn[0], shown[0]) if chance.random() < 0.9 else ("quoted from nowhere", "")
+    values = (*quotes, "because the fake engine says so", label)
+    return json.dumps(dict(zip(schema["properties"], values, strict=True)))
 
 
 def _messages(context: Sequence[int]) -> list[tuple[str, str]]:

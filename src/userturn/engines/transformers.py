@@ -82,11 +82,13 @@ class TransformersEngine(Engine):
         """Yield each request with its completion as soon as it is finished, in any order.
 
         Raises:
-            EngineError: A request does not fit `max_model_len`, or the model broke; as
-                EngineMemoryError where memory ran out.
+            EngineError: A request does not fit `max_model_len` or holds a `json_schema`, or the
+                model broke; as EngineMemoryError where memory ran out.
         """
         limit = self.max_model_len
         check_fits(requests, limit)
+        if any(request.sampling.json_schema for request in requests):
+            raise EngineError("the transformers engine cannot hold completions to a JSON schema")
         longest_first = sorted(requests, key=lambda r: (-len(r.context), r.context))
         while longest_first:
             longest = max(len(r.context) + r.sampling.max_tokens for r in longest_first)

@@ -54,9 +54,10 @@ class VllmEngine(Engine):
 
     name = "vllm"
 
-    def __init__(self, params: EngineParams, model_dir: Path) -> None:
+    def __init__(self, params: EngineParams, model_dir: Path, *, constrained: bool = False) -> None:
         self._params = params
         self._model_dir = model_dir
+        self._constrained = constrained
         self._engine: Any = None
         self._serial = 0
 
@@ -88,7 +89,9 @@ class VllmEngine(Engine):
         logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
         try:
             with warnings.catch_warnings(action="ignore", category=FutureWarning):
-                arguments = EngineArgs(**engine_arguments(self._params, self._model_dir))
+                arguments = EngineArgs(
+                    **engine_arguments(self._params, self._model_dir, constrained=self._constrained)
+                )
                 self._engine = LLMEngine.from_engine_args(arguments)
         except Exception as error:
             raise self._broken("load", error) from error
@@ -227,13 +230,19 @@ class VllmEngine(Engine):
         )
 
 
-def engine_arguments(params: EngineParams, model_dir: Path) -> dict[str, Any]:
-    """Arguments of vLLM's `EngineArgs`: no tokenizer, for text never reaches an engine."""
+def engine_arguments(
+    params: EngineParams, model_dir: Path, *, constrained: bool = False
+) -> dict[str, Any]:
+    """Arguments of vLLM's `EngineArgs`.
+
+    Text never reaches an engine, so it needs no tokenizer; but to hold completions to a schema,
+    vLLM has to know how tokens are spelled.
+    """
     from vllm.platforms import current_platform
 
     arguments = {
         "model": str(model_dir),
-        "skip_tokenizer_init": True,
+        "skip_tokenizer_init": not constrained,
         "dtype": params.dtype,
         "max_model_len": params.max_model_len,
         "max_num_seqs": params.max_num_seqs,
@@ -245,6 +254,13 @@ def engine_arguments(params: EngineParams, model_dir: Path) -> dict[str, Any]:
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
+    if constrained:
+        # Named, because `auto` may choose another from release to release; and a small model that
+        # may write whitespace between keys can write it until the limit.
+        arguments["structured_outputs_config"] = {
+            "backend": "xgrammar",
+            "disable_any_whitespace": True,
+        }
     if current_platform.is_cpu():
         return {
             **arguments,
@@ -264,9 +280,10 @@ def sampling_parameters(request: Request, max_model_len: int) -> Any:
     id that vLLM reports, whichever it was.
     """
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     sampling = request.sampling
+    schema = sampling.json_schema
     try:
         return SamplingParams(
             n=1,
@@ -284,6 +301,7 @@ def sampling_parameters(request: Request, max_model_len: int) -> Any:
             ignore_eos=True,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            structured_outputs=StructuredOutputsParams(json=schema) if schema else None,
         )
     except ValueError as error:
         raise EngineError(f"vLLM refuses the sampling parameters: {error}") from None
