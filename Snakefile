@@ -17,6 +17,8 @@ DATASETS = study.prompts.datasets
 PRETRAINED = study.models.pretrained
 PROBED = study.models.probe
 SCORER = study.ground.scorer
+JUDGE = study.classify.judge_model
+JUDGE_RESOURCES = study.judge_resources
 
 PROMPTS = expand("data/prompts/{dataset}.parquet", dataset=DATASETS)
 
@@ -163,11 +165,26 @@ rule classify:
         user_turns=artifact("data/user_turns/{model}.parquet"),
         controls=artifact("data/controls/{model}.parquet"),
         grounding=artifact("data/grounding/{model}.parquet"),
-        code=ancient(code("classify.py", "judges", "labels.py", "overlap.py")),
+        weights=artifact(f"data/weights/{JUDGE}/weights.json"),
+        code=ancient(
+            code(
+                "classify.py",
+                "judges",
+                "labels.py",
+                "overlap.py",
+                "requests.py",
+                "roles.py",
+            )
+        ),
     output:
         "data/labels/{model}.parquet",
     log:
         "logs/classify-{model}.log",
+    threads: lambda wildcards: workflow.cores if study.judged_here else 1
+    resources:
+        gpu=JUDGE_RESOURCES.gpus,
+        mem_mb=JUDGE_RESOURCES.mem_gb * 1000,
+        runtime=JUDGE_RESOURCES.hours * 60,
     message:
         "classify@{wildcards.model}: labels of the user turns"
     shell:

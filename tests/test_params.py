@@ -49,6 +49,26 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (lambda s: s["models"].update(trained=["sft"]), r"models\.trained: "),
         (lambda s: s.pop("dataset"), r"dataset: Field required"),
+        (
+            lambda s: s["classify"].update(judges=["gpt"]),
+            r"classify\.judges: unknown slug 'gpt'; allowed here: likelihood",
+        ),
+        (
+            lambda s: s["classify"].update(judge_model="x"),
+            r"classify\.judge_model: unknown slug 'x'; allowed here: smollm2_135m",
+        ),
+        (
+            lambda s: s.update(judge={"j": {"type": "local", "rubric": "v0"}}),
+            r"judge\.j\.rubric: unknown slug 'v0'; allowed here: v1",
+        ),
+        (
+            lambda s: s.update(judge={"j": {"type": "server", "model": "m", "key": "k"}}),
+            r"judge\.j\.key: unknown key; allowed here: base_url, .*max_total_tokens",
+        ),
+        (
+            lambda s: s.update(judge={"likelihood": {"type": "local"}}),
+            r"judge\.likelihood: is the name of a judge that is no LLM",
+        ),
     ],
 )
 def test_a_wrong_study_names_the_key(tmp_path: Path, change: Change, message: str) -> None:

@@ -22,7 +22,7 @@ def _folder(tmp_path, monkeypatch):
 def study(source, **changes):
     raw = LAPTOP.model_dump()
     raw["models"] = {"pretrained": ["m"], "trained": [], "probe": ["m"]}
-    raw["ground"]["scorer"] = "m"
+    raw["ground"]["scorer"] = raw["classify"]["judge_model"] = "m"
     raw["model"] = {"m": {"source": source, **changes}}
     return Study.model_validate(raw)
 

@@ -25,6 +25,10 @@ from pydantic import (
 from userturn.errors import StudyError
 
 PARAMS_FILE = Path("params.yaml")
+RUBRICS = Path(__file__).parent / "judges" / "rubrics"
+"""Folder of the rubrics of LLM judges, one text file per version."""
+LIKELIHOOD = "likelihood"
+"""Name of the judge that is no LLM."""
 ALL = "all"
 """How tables call the datasets of a study taken together; no dataset may be called so."""
 
@@ -252,6 +256,45 @@ def _own_reference() -> dict[str, ReferenceEntry]:
     return {"own": ReferenceEntry(kind="conversations", source=source, license="Apache-2.0")}
 
 
+class LlmJudge(Section):
+    """What every LLM judge has."""
+
+    rubric: Slug = _field("v1", "Version of the rubric (src/userturn/judges/rubrics/).")
+    max_tokens: Annotated[int, Field(ge=1)] = _field(
+        256, "Limit of a reply; one that is cut gives no label.", "tokens"
+    )
+
+
+class LocalJudge(LlmJudge):
+    """The model `classify.judge_model`, run in the process of the stage."""
+
+    type: Literal["local"] = _field(..., "Selects this kind of judge.")
+
+
+class ServerJudge(LlmJudge):
+    """A model behind a server with the chat interface of OpenAI."""
+
+    type: Literal["server"] = _field(..., "Selects this kind of judge.")
+    model: str = _field(..., "Name of the model on the server.")
+    base_url: str = _field(
+        "https://api.openai.com/v1",
+        "URL up to and with `/v1`; `${NAME}` is replaced by that environment variable.",
+    )
+    key_env: str | None = _field(
+        "OPENAI_API_KEY", "Environment variable that holds the key; null: the server wants none."
+    )
+    concurrency: Annotated[int, Field(ge=1)] = _field(8, "Requests at a time.", "requests")
+    retries: Annotated[int, Field(ge=0)] = _field(
+        6, "Tries after the first, on 429, 5xx and lost connections, ever later.", "tries"
+    )
+    max_total_tokens: Annotated[int, Field(ge=1)] = _field(
+        2_000_000, "Cost ceiling: tokens, read and written, that this judge may ever use.", "tokens"
+    )
+
+
+JudgeEntry = Annotated[LocalJudge | ServerJudge, Field(discriminator="type")]
+
+
 # --- sections of the study ------------------------------------------------------------------------
 
 
@@ -369,11 +412,15 @@ class LikelihoodThresholds(Section):
 class Classify(Section):
     """Judges and the label that counts."""
 
-    judges: Annotated[list[Literal["likelihood"]], Field(min_length=1), Unique] = _field(
-        lambda: ["likelihood"], "Judges that label every turn."
+    judges: Annotated[list[Slug], Field(min_length=1), Unique] = _field(
+        lambda: [LIKELIHOOD], "Judges that label every turn: `likelihood`, and slugs of `judge`."
     )
-    primary: Literal["likelihood"] = _field(
-        "likelihood", "Judge of the headline rate and the figures; one of `judges`."
+    primary: Slug = _field(
+        LIKELIHOOD, "Judge of the headline rate and the figures; one of `judges`."
+    )
+    judge_model: Slug = _field(
+        "smollm2_135m",
+        "Model of all judges of type `local`, one of `models`; where left out, `ground.scorer`.",
     )
     likelihood: LikelihoodThresholds = _field(
         LikelihoodThresholds, "Thresholds of the likelihood judge."
@@ -438,6 +485,27 @@ class Study(Section):
     reference: dict[Slug, ReferenceEntry] = _field(
         _own_reference, "Registry of conversations for calibration by slug."
     )
+    judge: dict[Slug, JudgeEntry] = _field(dict, "Registry of LLM judges by slug.")
+
+    @property
+    def judged_here(self) -> bool:
+        """Whether stage `classify` runs the judge model itself."""
+        return any(isinstance(self.judge.get(slug), LocalJudge) for slug in self.classify.judges)
+
+    @property
+    def judge_resources(self) -> Resources:
+        """What a job of stage `classify` asks for; only a local judge needs the model's GPUs."""
+        return self.model[self.classify.judge_model].resources if self.judged_here else Resources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scorer_is_judge_model(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        ground, classify = raw.get("ground"), raw.get("classify", {})
+        if isinstance(ground, dict) and "scorer" in ground and isinstance(classify, dict):
+            return {**raw, "classify": {"judge_model": ground["scorer"], **classify}}
+        return raw
 
     @model_validator(mode="after")
     def _slugs_are_known(self) -> Study:
@@ -448,8 +516,16 @@ class Study(Section):
             ("models.probe", self.models.probe, weights),
             ("ground.scorer", [self.ground.scorer], weights),
             ("calibrate.sets", self.calibrate.sets, list(self.reference)),
-            ("classify.primary", [self.classify.primary], list(self.classify.judges)),
+            ("classify.judges", self.classify.judges, [LIKELIHOOD, *self.judge]),
+            ("classify.primary", [self.classify.primary], self.classify.judges),
+            ("classify.judge_model", [self.classify.judge_model], weights),
         ]
+        rubrics = sorted(path.stem for path in RUBRICS.glob("*.txt"))
+        known += [(f"judge.{slug}.rubric", [j.rubric], rubrics) for slug, j in self.judge.items()]
+        if LIKELIHOOD in self.judge:
+            raise ValueError(
+                f"judge.{LIKELIHOOD}: is the name of a judge that is no LLM; rename it"
+            )
         if ALL in self.dataset:
             raise ValueError(f"dataset.{ALL}: is what tables call all datasets together; rename it")
         for key, used, allowed in known:
@@ -511,6 +587,7 @@ def _explain(problem: dict[str, Any]) -> str:
     """One line for one pydantic error: the key, what is wrong, what is allowed."""
     location = [str(part) for part in problem["loc"]]
     tags = {index + 1 for index, part in enumerate(location) if part == "source"}
+    tags |= {2} if location[:1] == ["judge"] else set()  # judge.<slug>.<type>.key
     key = ".".join(
         part for index, part in enumerate(location) if index not in tags and part != "[key]"
     )
@@ -541,6 +618,8 @@ def _step(kind: type[Section], part: str) -> list[type[Section]]:
             "wheel": WheelSource,
             "file": FileSource,
             "generator": GeneratorSource,
+            "local": LocalJudge,
+            "server": ServerJudge,
         }
         return [by_type[part]] if part in by_type else [kind]
     return _sections_in(field.annotation)

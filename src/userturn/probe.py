@@ -67,6 +67,7 @@ def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
     base["prompts"] = {"datasets": ["prompts"], "items": items}
     base["models"] = {"pretrained": [slug], "probe": [slug]}
     base["ground"] = {**base.get("ground", {}), "scorer": slug}
+    base["classify"] = {**base.get("classify", {}), "judge_model": slug}
     base["model"] = {slug: entry}
     base["dataset"] = {"prompts": {"kind": "jsonl", "source": source}}
     return Study.model_validate(base)

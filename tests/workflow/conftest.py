@@ -31,7 +31,7 @@ def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> di
     pretrained = list(dict.fromkeys([*models, scorer, spare]))
     params["prompts"] = {"datasets": datasets, "items": 3}
     params["models"] = {"pretrained": pretrained, "trained": [], "probe": models}
-    params["ground"]["scorer"] = scorer
+    params["ground"]["scorer"] = params["classify"]["judge_model"] = scorer
     params["model"] = {
         slug: {"source": {**source, "seed": seed}, "format": "hf", "chat": {}, "engine": engine}
         for seed, slug in enumerate(pretrained)
