@@ -122,10 +122,10 @@ def write_artifacts(
                     rows["grounding"].append(_measures(key, label, rng))
                     rows["labels"] += [
                         {
+                            **dict.fromkeys(artifacts.LABELS),
                             **key,
                             "judge": judge,
                             "label": label.value,
-                            "invalid": None,
                             "reason": "made up",
                             "rubric": "0",
                         }

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from judge_server import serve
 from userturn import artifacts, classify, paths
 from userturn.errors import ArtifactError
-from userturn.params import LikelihoodThresholds, load_study
+from userturn.judges import llm
+from userturn.params import LikelihoodThresholds, ServerJudge, load_study
 
 SLUG = "smollm2_135m"
 QUERY = "How do I keep basil alive on a balcony?"
@@ -87,3 +89,30 @@ def test_a_turn_without_measures_is_an_error_that_names_it(study):
     put("grounding", SLUG, [])
     with pytest.raises(ArtifactError, match=r"grounding.*sample=0.*dvc repro"):
         classify.run(study, SLUG)
+
+
+def test_every_judge_has_a_row_per_turn_and_llm_judges_show_their_evidence(study, monkeypatch):
+    judge = {"remote": ServerJudge(type="server", model="m", base_url="${URL}", key_env=None)}
+    classify_params = study.classify.model_copy(update={"judges": ["likelihood", "remote"]})
+    study = study.model_copy(update={"judge": judge, "classify": classify_params})
+    path = paths.artifact("labels", SLUG)
+    with serve() as server:
+        monkeypatch.setenv("URL", server.url)
+        classify.run(study, SLUG)
+        made = path.read_bytes()
+        classify.run(study, SLUG)
+        assert len(server.prompts) == 5  # of 7 turns one is empty and one was never generated
+    assert path.read_bytes() == made
+    assert server.url.encode() not in made
+    rows = artifacts.read(path, "labels").filter(judge="remote").to_dicts()
+    found = {(row["condition"], row["sample"]): row for row in rows}
+    assert len(rows) == len(TURNS)
+    asked = found["base", 0]
+    assert (asked["label"], asked["evidence_turn"]) == ("followup", "How")
+    assert asked["evidence_answer"] == "Give"
+    assert len(asked["request_ids"]) == len(asked["responses"]) == 1
+    assert (found["base", 2]["label"], found["base", 2]["request_ids"]) == ("empty", [])
+    assert (found["base", 3]["label"], found["base", 3]["invalid"]) == (None, "context too long")
+    assert {row["rubric"] for row in rows} == {llm.read_rubric("v1")[1]}
+    facts = artifacts.read_provenance(path)["judges"]["remote"]
+    assert facts == {"type": "server", "model": "m", "rubric": "v1", "max_tokens": 256}

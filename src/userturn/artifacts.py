@@ -99,6 +99,10 @@ LABELS = {
     "invalid": "string",  # why there is no label, or null
     "reason": "string",  # the rule that fired, or the judge's rationale
     "rubric": "string",  # hash of the thresholds or of the rubric text
+    "evidence_turn": "string",  # an LLM judge's quote from the turn; null without one
+    "evidence_answer": "string",  # its quote from the answer; empty where it reacts to none
+    "request_ids": "list<string>",  # what it was asked: once or twice; null for other judges
+    "responses": "list<string>",  # its replies as they came, in the order of request_ids
 }
 REFERENCE = {
     "set": "string",  # slug of `reference`
@@ -307,6 +311,7 @@ def _schema(kind: str) -> pa.Schema:
         "float64": pa.float64(),
         "bool": pa.bool_(),
         "list<int32>": pa.list_(pa.int32()),
+        "list<string>": pa.list_(pa.string()),
     }
     return pa.schema([(name, types[type_name]) for name, type_name in SCHEMAS[kind].items()])
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from userturn import artifacts, paths
 from userturn.errors import ArtifactError
 from userturn.grounding import read_turns
-from userturn.judges import likelihood
-from userturn.params import LikelihoodThresholds, Study
+from userturn.judges import ask, likelihood, llm
+from userturn.params import LIKELIHOOD, LikelihoodThresholds, Study
 
-LIKELIHOOD = "likelihood"
+Row = dict[str, Any]
 
 
 def run(study: Study, slug: str) -> None:
@@ -22,41 +23,25 @@ def run(study: Study, slug: str) -> None:
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
+        EngineError: An LLM judge cannot be reached or breaks; what it replied stays stored.
+        JudgeError: An LLM judge has reached its cost ceiling; what it replied stays stored.
     """
-    path = paths.artifact("grounding", slug)
-    measures = {
-        tuple(row[name] for name in artifacts.TURN_KEY): row
-        for row in artifacts.read(path, "grounding").iter_rows(named=True)
-    }
-    thresholds = study.classify.likelihood
-    rubric = rubric_of(thresholds)
-    rows: list[dict[str, Any]] = []
-    for turn in read_turns(study, slug):
-        key = {name: turn[name] for name in artifacts.TURN_KEY}
-        measured = measures.get(tuple(key.values()))
-        if measured is None:
-            identity = ", ".join(f"{name}={value}" for name, value in key.items())
-            raise ArtifactError(f"{path}: lacks the turn {identity}; run `dvc repro`")
-        if turn["skipped"] is not None:
-            label, invalid, reason = None, turn["skipped"], None
+    stage = f"classify@{slug}"
+    turns = read_turns(study, slug)
+    rows: list[Row] = []
+    facts: dict[str, Any] = {}
+    for judge in study.classify.judges:
+        if judge == LIKELIHOOD:
+            rows += by_likelihood(study, slug, turns)
         else:
-            label, invalid, reason = _likelihood(turn, measured, thresholds)
-        rows.append(
-            {
-                **key,
-                "judge": LIKELIHOOD,
-                "label": label,
-                "invalid": invalid,
-                "reason": reason,
-                "rubric": rubric,
-            }
-        )
+            judged, facts[judge] = _by_llm(study, judge, stage, turns)
+            rows += judged
     params = {"classify": study.classify.model_dump()}
     artifacts.write(
         paths.artifact("labels", slug),
         "labels",
         rows,
-        artifacts.provenance(f"classify@{slug}", params),
+        artifacts.provenance(stage, params, judges=facts),
     )
 
 
@@ -66,8 +51,78 @@ def rubric_of(thresholds: LikelihoodThresholds) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def by_likelihood(study: Study, slug: str, turns: Sequence[Row]) -> list[Row]:
+    """Rows of the likelihood judge, in the order of `turns`.
+
+    Raises:
+        ArtifactError: The measures are missing, corrupt, or lack a turn.
+    """
+    path = paths.artifact("grounding", slug)
+    measures = {
+        tuple(row[name] for name in artifacts.TURN_KEY): row
+        for row in artifacts.read(path, "grounding").iter_rows(named=True)
+    }
+    thresholds = study.classify.likelihood
+    rubric = rubric_of(thresholds)
+    rows: list[Row] = []
+    for turn in turns:
+        measured = measures.get(tuple(turn[name] for name in artifacts.TURN_KEY))
+        if measured is None:
+            identity = ", ".join(f"{name}={turn[name]}" for name in artifacts.TURN_KEY)
+            raise ArtifactError(f"{path}: lacks the turn {identity}; run `dvc repro`")
+        if turn["skipped"] is not None:
+            label, invalid, reason = None, turn["skipped"], None
+        else:
+            label, invalid, reason = _likelihood(turn, measured, thresholds)
+        rows.append(_row(turn, LIKELIHOOD, rubric, label=label, invalid=invalid, reason=reason))
+    return rows
+
+
+def _by_llm(
+    study: Study, judge: str, stage: str, turns: Sequence[Row]
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows of an LLM judge, and facts about it for provenance."""
+    entry = study.judge[judge]
+    rubric = llm.read_rubric(entry.rubric)[1]
+    items = [
+        llm.Item(turn["query"], turn["shown"] or "", turn["text"] or "")
+        if turn["skipped"] is None
+        else None
+        for turn in turns
+    ]
+    with ask.Asker(study, judge, stage) as asker:
+        verdicts = asker.verdicts(filter(None, items))
+        facts = asker.judge.describe()
+    rows = []
+    for turn, item in zip(turns, items, strict=True):
+        found = verdicts[item] if item else ask.Verdict(invalid=turn["skipped"])
+        rows.append(
+            _row(
+                turn,
+                judge,
+                rubric,
+                label=found.label,
+                invalid=found.invalid,
+                reason=found.reason,
+                evidence_turn=found.evidence_turn,
+                evidence_answer=found.evidence_answer,
+                request_ids=list(found.request_ids),
+                responses=list(found.responses),
+            )
+        )
+    # Only what can change a label: another address or concurrency leaves the bytes as they are.
+    result_keys = entry.model_dump(include={"type", "rubric", "max_tokens"})
+    return rows, {**result_keys, **facts}
+
+
+def _row(turn: Row, judge: str, rubric: str, **found: Any) -> Row:
+    """A row of artifacts.LABELS; columns that are not given are null."""
+    key = {name: turn[name] for name in artifacts.TURN_KEY}
+    return {**dict.fromkeys(artifacts.LABELS), **key, "judge": judge, "rubric": rubric, **found}
+
+
 def _likelihood(
-    turn: dict[str, Any], measured: dict[str, Any], thresholds: LikelihoodThresholds
+    turn: Row, measured: Row, thresholds: LikelihoodThresholds
 ) -> tuple[str | None, str | None, str | None]:
     """Label, why there is none, and the rule that fired."""
     evidence = likelihood.Evidence(

@@ -25,5 +25,9 @@ class EngineError(UserturnError):
     """An inference engine is missing, cannot load a model, or broke while generating."""
 
 
+class JudgeError(UserturnError):
+    """A judge cannot be understood, or has reached its cost ceiling."""
+
+
 class ArtifactError(UserturnError):
     """An artifact is missing, corrupt, of another schema or from another study."""

@@ -26,7 +26,7 @@ from userturn.artifacts import TURN_KEY
 from userturn.errors import ArtifactError
 from userturn.judges import human
 from userturn.labels import Label
-from userturn.params import ALL
+from userturn.params import ALL, LIKELIHOOD
 from userturn.perturb import EXPECTED
 
 if TYPE_CHECKING:
@@ -523,10 +523,15 @@ def headline(study: Study, tables: dict[str, list[Row]], prompts: pl.DataFrame) 
             },
         }
     items = prompts.group_by("dataset").len().sort("dataset").rows()
+    primary = study.classify.primary
+    if primary == LIKELIHOOD:
+        basis = {"thresholds": study.classify.likelihood.origin}
+    else:
+        basis = {"rubric": study.judge[primary].rubric}
     facts = {
         "seed": study.seed,
-        "judge": study.classify.primary,
-        "thresholds": study.classify.likelihood.origin,
+        "judge": primary,
+        **basis,
         "confidence": study.statistics.confidence,
         "prompts": dict(items),
     }
