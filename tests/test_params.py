@@ -23,7 +23,10 @@ Change = Callable[[dict[str, Any]], Any]
             lambda s: s["generate"].update(sampels=1),
             r"generate\.sampels: unknown key; allowed here: answer, answer_source, context, u",
         ),
-        (lambda s: s.update(sed=1), r"sed: unknown key; allowed here: classify, dataset"),
+        (
+            lambda s: s.update(sed=1),
+            r"sed: unknown key; allowed here: calibrate, classify, dataset",
+        ),
         (
             lambda s: s["generate"]["user_turn"].update(temperatures=[-0.1]),
             r"generate\.user_turn\.temperatures\.0: .*greater than or equal to 0 \(given: -0\.1\)",

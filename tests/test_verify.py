@@ -28,7 +28,8 @@ STUDY = Study.model_validate(
         "dataset": {"own": {"kind": "jsonl", "source": {"type": "file", "path": "own.jsonl"}}},
     }
 )
-MODEL_STAGES = ("prompts", "weights", "generate", "perturb", "ground", "classify")
+MADE = ("prompts", "weights", "generate", "perturb", "ground", "classify", "calibrate")
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +38,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     rows = [{"id": str(n), "prompt": f"Question {n}?"} for n in range(3)]
     rows.append({"id": "long", "prompt": "word " * 20_000})  # skipped: does not fit
+    shutil.copytree(ROOT / "data/reference", folder / "data/reference")
     with chdir(folder):
         Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         for name, slug in stages.instances(STUDY):
-            if name in MODEL_STAGES:
+            if name in MADE:
                 stages.run(STUDY, name, slug)
         for out in ("metrics.json", "tables/rates.csv", "figures/shares.svg"):
             (paths.REPORTS / out).parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +57,7 @@ def record() -> None:
     kinds |= {"prompts": ("prompts",), "ground": ("grounding",), "classify": ("labels",)}
     outs: dict[str, list[Path]] = {
         "weights@fake": [paths.weights_pointer("fake")],
+        "calibrate": [paths.DATA / "calibration"],
         "tables": [paths.REPORTS / "metrics.json", paths.REPORTS / "tables"],
         "figures": [paths.REPORTS / "figures"],
     }
@@ -95,7 +98,7 @@ def test_a_finished_study_is_sound(study: Path) -> None:
     found = verify(STUDY)
     assert found.problems == ()
     assert found.not_recomputed == ()
-    assert found.files == 10
+    assert found.files == 11
 
 
 def test_ids_are_not_recomputed_without_the_model(study: Path) -> None:

@@ -77,7 +77,7 @@ def test_the_identity_changes_with_what_changes_a_completion_and_nothing_else():
 
     base = identity(name="vllm")
     assert base.endswith("#0/float32")
-    assert identity(name="transformers", max_num_seqs=1, kv_cache_gib=9, tensor_parallel=2) == base
+    assert identity(name="transformers", max_num_seqs=1, kv_cache_gib=9) == base
     assert identity(name="vllm", dtype="bfloat16") == base.replace("float32", "bfloat16")
     assert identity(name="fake") == base + ":fake"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from userturn import artifacts, overlap, paths, reference, weights
+from userturn import artifacts, evaluation, overlap, paths, reference, weights
 from userturn.engines.base import Engine
 from userturn.grounding import BASE, Turn, load_scorer, measure, plan, row
 from userturn.judges import likelihood
@@ -26,8 +26,6 @@ from userturn.progress import progress
 from userturn.reference import Reference
 from userturn.roles import Chat
 
-FOLDER = paths.DATA / "calibration"
-TURNS = "turns.parquet"
 CUT = "truncate"
 """Condition of `rest`: its cut answer is compared with other cut answers."""
 
@@ -45,8 +43,6 @@ def run(study: Study) -> None:
         SourceError: A reference set cannot be read.
         EngineError: The scorer cannot be loaded.
     """
-    from userturn import evaluation
-
     folds = study.calibrate.folds
     made = reference.make(reference.read(study), folds)
     chat, engine = load_scorer(study)
@@ -57,9 +53,9 @@ def run(study: Study) -> None:
     rows = [_row(*found, folds) for found in zip(measured, given, fitted, strict=True)]
     _write(study, rows, chat, engine)
     thresholds = fit(measured, study)
-    path = FOLDER / "thresholds.yaml"
+    path = paths.CALIBRATION / "thresholds.yaml"
     path.write_text(yaml.safe_dump(thresholds.model_dump(), sort_keys=False), encoding="utf-8")
-    evaluation.write(artifacts.read(FOLDER / TURNS, "reference"), study, FOLDER)
+    evaluation.write(artifacts.read(paths.REFERENCE_TURNS, "reference"), study, paths.CALIBRATION)
 
 
 def measure_references(
@@ -190,7 +186,7 @@ def best_pair(
         recall = hits / wanted
         f1 = 2 * hits / (all_found + wanted)
         for reaches, merit in ((True, recall), (False, f1)):
-            allowed = last & kept & (share >= precision) if reaches else last & kept
+            allowed = last & (hits > 0) & (share >= precision if reaches else True)
             if allowed.any():
                 at = int(np.flatnonzero(allowed)[np.argmax(merit[allowed])])
                 rank = (reaches, float(merit[at]))
@@ -228,7 +224,7 @@ def _write(study: Study, rows: Iterable[dict[str, Any]], chat: Chat, engine: Eng
         "likelihood": study.classify.likelihood.model_dump(),
     }
     artifacts.write(
-        FOLDER / TURNS,
+        paths.REFERENCE_TURNS,
         "reference",
         rows,
         artifacts.provenance(

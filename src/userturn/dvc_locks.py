@@ -61,7 +61,7 @@ def _holders(path: Path) -> set[tuple[int, str]]:
 
 def _runs(pid: int, command: str) -> bool:
     """Whether the process is the one that wrote the note, and not another of the same id."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     try:
         return pid != os.getpid() and " ".join(psutil.Process(pid).cmdline()).endswith(command)

@@ -8,6 +8,8 @@ from pathlib import Path
 DATA = Path("data")
 REPORTS = Path("reports")
 LOGS = Path("logs")
+CALIBRATION = DATA / "calibration"
+REFERENCE_TURNS = CALIBRATION / "turns.parquet"
 
 
 def artifact(kind: str, slug: str) -> Path:

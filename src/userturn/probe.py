@@ -49,7 +49,9 @@ def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run:
     out.mkdir(parents=True, exist_ok=True)
     params.write_text(text, encoding="utf-8")
     with _inside(out):
-        for name, slug in stages.instances(study):
+        # Calibration is about the judge and its scorer, not about the model that is probed.
+        steps = [step for step in stages.instances(study) if step[0] != "calibrate"]
+        for name, slug in steps:
             log.info("stage %s", stages.full_name(name, slug))
             stages.run(study, name, slug)
         _print_rates()

@@ -131,8 +131,15 @@ def run(study: Study) -> None:
         _correct(tables[name])
     for name, rows in tables.items():
         write_csv(FOLDER / f"{name}.csv", TABLES[name], rows)
-    metrics = json.dumps(_rounded(headline(study, tables, prompts)), indent=2)
+    numbers = {**headline(study, tables, prompts), "calibration": _calibration()}
+    metrics = json.dumps(_rounded(numbers), indent=2)
     write_bytes(METRICS, f"{metrics}\n".encode())
+
+
+def _calibration() -> Row:
+    """How the likelihood judge does on turns of known label; a probe has none."""
+    path = paths.CALIBRATION / "report.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))["given"]) if path.exists() else {}
 
 
 # --- reading ------------------------------------------------------------------------------------

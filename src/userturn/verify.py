@@ -82,6 +82,7 @@ def verify(study: Study) -> Verdict:
         for slug in study.models.probe:
             check.model(slug)
             advance(0)
+        check.calibration()
     return Verdict(len(recorded), tuple(check.problems), tuple(check.not_recomputed))
 
 
@@ -117,6 +118,12 @@ class _Verification:
         path = paths.weights_pointer(slug)
         if path.exists():
             self._try(path, lambda: weights.identity(self.study, slug))
+
+    def calibration(self) -> None:
+        """The judged reference turns."""
+        path = paths.REFERENCE_TURNS
+        if path.exists():
+            self._try(path, lambda: artifacts.read(path, "reference"))
 
     def model(self, slug: str) -> None:
         """Each artifact of a model, and each against those it was made from."""

@@ -81,7 +81,7 @@ def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("params", "count"), [(LAPTOP, 3 + 1 + 5 - 1 + 2), (ELEVEN, 5 + 13 + 4 * 11 + 2)]
+    ("params", "count"), [(LAPTOP, 3 + 1 + 4 + 3), (ELEVEN, 5 + 13 + 4 * 11 + 3)]
 )
 def test_rules_are_the_stages(
     params: dict[str, Any], count: int, tmp_path: Path, tool_env: dict[str, str]
@@ -102,7 +102,16 @@ def planted(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) 
 
 
 def test_graphs_print(planted: Clone) -> None:
-    steps = ["prompts", "generate", "perturb", "ground", "classify", "tables", "figures"]
+    steps = [
+        "prompts",
+        "generate",
+        "perturb",
+        "ground",
+        "classify",
+        "calibrate",
+        "tables",
+        "figures",
+    ]
     for option in ("--dag", "--rulegraph"):
         text = planted.snakemake(option).text
         assert "digraph" in text
