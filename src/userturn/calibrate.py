@@ -12,6 +12,7 @@ not: on turns made by rule they would learn the rule.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -29,8 +30,8 @@ from userturn.roles import Chat
 CUT = "truncate"
 """Condition of `rest`: its cut answer is compared with other cut answers."""
 
-UNMEASURED = ("empty", "loop", "closing")
-"""Kinds that rules on the text settle."""
+ALWAYS_MEASURED = (reference.TRUE, "moved")
+"""Kinds whose measures are compared; of the others, what rules on the text settle costs nothing."""
 
 Measured = tuple[Reference, dict[str, Any]]
 """A reference turn with its row of artifacts.GROUNDING."""
@@ -65,9 +66,11 @@ def measure_references(
     turns = []
     for one in made:
         condition = CUT if one.answer != one.at.answer else BASE
-        ids = () if one.kind in UNMEASURED else tuple(chat.encode_content(one.text))
         key = (one.at.source, one.item, condition, 0.0, one.kind)
-        turns.append(Turn(key, one.at.query, one.answer, one.answer, one.text, ids))
+        bare = Turn(key, one.at.query, one.answer, one.answer, one.text, ())
+        settled = label_of((one, row(bare, None)), study.classify.likelihood) is not None
+        scored = one.kind in ALWAYS_MEASURED or not settled
+        turns.append(replace(bare, tokens=chat.encode_content(one.text)) if scored else bare)
     layout = plan(
         turns, chat, study.generate.context, study.ground, study.seed, engine.max_model_len
     )
