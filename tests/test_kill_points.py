@@ -61,6 +61,7 @@ def study() -> Study:
             "models": {"pretrained": ["fake"], "probe": ["fake"]},
             "generate": {"user_turn": turns},
             "ground": {"scorer": "fake"},
+            "classify": {"judge_model": "fake"},
             "model": {"fake": {"source": source, "engine": {"name": "fake"}}},
             "dataset": {
                 "own": {"kind": "jsonl", "source": {"type": "file", "path": "prompts.jsonl"}}

@@ -24,6 +24,8 @@ def small(laptop: Study, seed: int = 0) -> Study:
     raw["prompts"] = {"datasets": ["gsm_symbolic"], "items": 3}
     raw["generate"]["answer"]["max_tokens"] = 48
     raw["generate"]["user_turn"] |= {"temperatures": [0.0, 1.0], "samples": 2, "max_tokens": 24}
+    raw["calibrate"]["per_set"] = 2
+    raw["reference"]["own"]["source"]["path"] = str(ROOT / "data/reference/conversations.jsonl")
     raw["statistics"]["bootstrap"] = 100
     return Study.model_validate(raw)
 

@@ -284,7 +284,8 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
 
     put("prompts", "mt_bench", [{**row, "text": "Why?"} for row in rows])
     put("answers", "smollm2_135m", rows)
-    turns = [{**row, "text": item.turn} for row, item in zip(rows, wanted, strict=True)]
+    done = {"request_id": "0", "token_ids": [1], "end": "eos"}
+    turns = [{**row, **done, "text": item.turn} for row, item in zip(rows, wanted, strict=True)]
     put("user_turns", "smollm2_135m", turns)
     put("controls", "smollm2_135m", [])
 

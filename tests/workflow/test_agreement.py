@@ -97,7 +97,8 @@ def test_repro_runs_what_snakemake_would(pulled: Clone) -> None:
 def test_resources_reach_no_model(pulled: Clone) -> None:
     def more_resources(params: dict[str, Any]) -> None:
         params["model"]["alpha"]["resources"] = {"gpus": 8, "mem_gb": 900, "hours": 24}
-        params["model"]["alpha"]["engine"].update(tensor_parallel=8, max_num_seqs=512)
+        engine = params["model"]["alpha"]["engine"]  # beta's, too, in the file
+        params["model"]["alpha"]["engine"] = engine | {"tensor_parallel": 8, "max_num_seqs": 512}
 
     pulled.edit(more_resources)
     run = pulled.snakemake()
