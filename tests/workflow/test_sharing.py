@@ -39,7 +39,9 @@ class Server:
 
 
 def listing(folder: Path) -> dict[str, int]:
-    files = (file for file in folder.rglob("*") if file.is_file())
+    # Snakemake marks folders that it made; DVC ignores the mark.
+    marks = ".snakemake_timestamp"
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != marks)
     return {str(file.relative_to(folder)): file.stat().st_size for file in files}
 
 
