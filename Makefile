@@ -22,6 +22,7 @@ endif
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export SSL_CERT_FILE ?= $(PIP_CERT)
 export UV_HTTP_TIMEOUT ?= 300
+export UV_COMPILE_BYTECODE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
@@ -35,6 +36,8 @@ setup: $(VENV)/.installed
 
 # The torch of vLLM's CPU build lies in PyTorch's own index. Where the local wheel folder has it
 # that index is not asked, so that a machine without a way to it can be set up too.
+# Bytecode is compiled here, once: where Python may not write it (PYTHONDONTWRITEBYTECODE), every
+# process would compile what it imports anew, 17 s for vLLM alone.
 $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 ifneq ($(PLATFORM),Linux-x86_64)
 	@echo "vLLM has no CPU wheel for $(PLATFORM): the study runs with the transformers engine"
