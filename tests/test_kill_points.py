@@ -181,8 +181,10 @@ def main(kills: int, seed: int) -> dict[str, int]:
         sent_before = len(ids(SENT))
         left = REQUESTS - len(set(ids(SENT)))
         pace = left / max(1, 5 / 6 * kills - counts["kills"])  # the last sixth kills what follows
-        wanted = chance.randrange(int(2 * pace) + 1) if left else 0
+        wanted = chance.randint(1, 1 + int(2 * pace)) if left else 0
         delay = chance.uniform(0, 0.002) if wanted else chance.uniform(0, whole_run)
+        if left and chance.random() < 0.1:  # while it reads the store, before it asks
+            wanted, delay = 0, chance.uniform(0, whole_run / 8)
         died = run_and_kill(run, wanted, delay)
         counts["kills"] += died
         sent = ids(SENT)[sent_before:]

@@ -28,6 +28,8 @@ METADATA_KEY = b"userturn"
 
 # Column types are pyarrow's names for them, so that this module imports without pyarrow.
 TURN_KEY = ("dataset", "item", "condition", "temperature", "sample")
+BASE = "base"
+"""The condition of an unperturbed answer."""
 
 PROMPTS = {
     "dataset": "string",

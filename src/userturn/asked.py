@@ -10,8 +10,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from userturn import perturb, weights
+from userturn.artifacts import BASE
 from userturn.generate import (
-    BASE,
     Draft,
     Shown,
     Turn,
@@ -30,7 +30,7 @@ Asked = dict[tuple[Any, ...], Request | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Works out the requests of one model.
 
     Attributes:
@@ -46,7 +46,7 @@ class Asker:
     limit: int
 
     @classmethod
-    def load(cls, study: Study, slug: str) -> Asker | None:
+    def load(cls, study: Study, slug: str) -> Requester | None:
         """Read the model's tokenizer; None where the model is not on this machine.
 
         Raises:

@@ -18,8 +18,9 @@ from typing import Any
 import yaml
 
 from userturn import artifacts, evaluation, overlap, paths, reference, weights
+from userturn.artifacts import BASE
 from userturn.engines.base import Engine
-from userturn.grounding import BASE, Turn, load_scorer, measure, plan, row
+from userturn.grounding import Turn, load_scorer, measure, plan, row
 from userturn.judges import likelihood
 from userturn.labels import Label
 from userturn.params import LikelihoodThresholds, Study

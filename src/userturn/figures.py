@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from userturn import paths, tables
+from userturn.artifacts import BASE
 from userturn.errors import ArtifactError
 from userturn.labels import Label
 from userturn.params import ALL
-from userturn.tables import BASE, GREEDY, Row
+from userturn.tables import GREEDY, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

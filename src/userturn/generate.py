@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from userturn import artifacts, paths, prompts, tasks, weights
+from userturn.artifacts import BASE
 from userturn.complete import Completer
 from userturn.errors import TemplateError
 from userturn.params import ModelEntry, Study
@@ -18,9 +19,6 @@ from userturn.roles import Chat, StopSet
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-BASE = "base"
-"""The condition of an unperturbed answer."""
 
 EMPTY_PROMPT = "empty prompt"
 NO_REFERENCE = "the dataset has no reference answer for this prompt"

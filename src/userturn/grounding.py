@@ -31,6 +31,7 @@ from itertools import chain, islice
 from typing import Any
 
 from userturn import artifacts, engines, overlap, paths, weights
+from userturn.artifacts import BASE
 from userturn.engines.base import Engine, ScoreRequest
 from userturn.errors import ArtifactError
 from userturn.params import Ground, Study
@@ -43,7 +44,6 @@ Key = tuple[str, str]
 Scores = Sequence[Sequence[float]]
 """Natural-log probabilities per target and token of one request."""
 
-BASE = "base"
 SWAP = "swap"
 
 

@@ -17,7 +17,7 @@ from userturn.requests import Completion, Request
 from userturn.store import CompletionStore
 
 if TYPE_CHECKING:
-    from userturn.asked import Asked, Asker
+    from userturn.asked import Asked, Requester
 
 KINDS = {"generate": ("answers", "user_turns"), "perturb": ("controls",)}
 """What each stage asks a model for."""
@@ -89,31 +89,31 @@ def status(study: Study) -> list[Line]:
 
 def _count(study: Study, slug: str) -> dict[str, _Counted]:
     """Requests wanted and finished of one model, per kind; empty where that cannot be known."""
-    from userturn.asked import Asker
+    from userturn.asked import Requester
 
     try:
         items = prompts.read(study.prompts.datasets).to_dicts()
-        asker = Asker.load(study, slug)
+        requester = Requester.load(study, slug)
     except ArtifactError:
         return {}  # prompts or the pointer are still to be made
-    if asker is None:
+    if requester is None:
         return {}
     finished = _Finished(slug)
-    answers = asker.answers(items)
+    answers = requester.answers(items)
     done = finished.of(answers)
-    rows = _answer_rows(asker, items, answers, done)
+    rows = _answer_rows(requester, items, answers, done)
     open_ = len(items) - len(rows)  # prompts without a finished answer
     counts: dict[str, tuple[int | None, int | None]] = {"answers": (len(_ids(answers)), len(done))}
     for kind, asked, per_prompt in (
-        ("user_turns", asker.user_turns(items, rows), asker.turns_per_prompt),
-        ("controls", asker.controls(items, rows), asker.controls_per_prompt),
+        ("user_turns", requester.user_turns(items, rows), requester.turns_per_prompt),
+        ("controls", requester.controls(items, rows), requester.controls_per_prompt),
     ):
         counts[kind] = (len(_ids(asked)) + open_ * per_prompt, len(finished.of(asked)))
     return counts
 
 
 def _answer_rows(
-    asker: Asker,
+    requester: Requester,
     items: Iterable[Mapping[str, Any]],
     answers: Asked,
     done: Mapping[str, str | Completion],
@@ -125,14 +125,14 @@ def _answer_rows(
         request = answers[place]
         row = {"dataset": place[0], "item": place[1], "text": None, "skipped": "not asked"}
         if request is None:
-            if asker.study.generate.answer_source == "reference":
+            if requester.study.generate.answer_source == "reference":
                 row["text"] = item["reference_answer"]
         elif request.id not in done:
             continue
         else:
             found = done[request.id]
             ids = found.token_ids if isinstance(found, Completion) else ()
-            row["text"] = found if isinstance(found, str) else asker.chat.answer_text(ids)
+            row["text"] = found if isinstance(found, str) else requester.chat.answer_text(ids)
         rows.append(row)
     return rows
 

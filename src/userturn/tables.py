@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from userturn import artifacts, corrected, paths, stats
 from userturn.annotate import sample
-from userturn.artifacts import TURN_KEY
+from userturn.artifacts import BASE, TURN_KEY
 from userturn.errors import ArtifactError
 from userturn.judges import human
 from userturn.labels import Label
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Group = tuple[str, str, float]  # dataset or ALL, condition, temperature
 
-BASE = "base"
 GREEDY = 0.0
 EXAMPLES_PER_LABEL = 10
 EXCERPT = 240  # characters

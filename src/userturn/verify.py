@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from userturn import artifacts, paths, stages, weights
+from userturn.artifacts import BASE
 from userturn.errors import ArtifactError, UserturnError
-from userturn.generate import BASE, samples
+from userturn.generate import samples
 from userturn.labels import Label
 from userturn.params import Study
 from userturn.previous import LOCK_FILE
@@ -47,7 +48,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Findings:
     """What `verify` found.
 
     Attributes:
@@ -61,7 +62,7 @@ class Verdict:
     not_recomputed: tuple[str, ...]
 
 
-def verify(study: Study) -> Verdict:
+def verify(study: Study) -> Findings:
     """Check every artifact of the study by itself, against `dvc.lock` and against the others.
 
     Nothing is changed, fetched or generated. Where a model's tokenizer is on this machine, the
@@ -83,7 +84,7 @@ def verify(study: Study) -> Verdict:
             check.model(slug)
             advance(0)
         check.calibration()
-    return Verdict(len(recorded), tuple(check.problems), tuple(check.not_recomputed))
+    return Findings(len(recorded), tuple(check.problems), tuple(check.not_recomputed))
 
 
 @dataclass
@@ -186,26 +187,26 @@ class _Verification:
         controls: pl.DataFrame | None,
     ) -> None:
         """Work out every request id again."""
-        from userturn.asked import Asker
+        from userturn.asked import Requester
 
         try:
-            asker = Asker.load(self.study, slug)
+            requester = Requester.load(self.study, slug)
         except ArtifactError:
             return  # the pointer: reported there
         except UserturnError as error:
             self._report(paths.weights_pointer(slug), str(error))
             return
-        if asker is None:
+        if requester is None:
             self.not_recomputed.append(slug)
             return
         items, rows = self.items or [], answers.to_dicts()
-        self._ids("answers", slug, answers, asker.answers(items))
+        self._ids("answers", slug, answers, requester.answers(items))
         places = {(row["dataset"], row["item"]) for row in items}
         rows = [row for row in rows if (row["dataset"], row["item"]) in places]
         if turns is not None:
-            self._ids("user_turns", slug, turns, asker.user_turns(items, rows))
+            self._ids("user_turns", slug, turns, requester.user_turns(items, rows))
         if controls is not None:
-            self._ids("controls", slug, controls, asker.controls(items, rows))
+            self._ids("controls", slug, controls, requester.controls(items, rows))
 
     def _ids(self, kind: str, slug: str, frame: pl.DataFrame, asked: Asked) -> None:
         width = len(artifacts.KEYS[kind])

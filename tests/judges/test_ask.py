@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from judge_server import TOKENS, serve
-from userturn import artifacts, paths, previous, weights
+from userturn import artifacts, engines, paths, previous, weights
 from userturn.engines.fake import make_model
 from userturn.errors import EngineError, JudgeError
 from userturn.judges import ask, llm
 from userturn.judges.llm import Item
+from userturn.judges.local import Local
+from userturn.judges.server import Remote
 from userturn.labels import Label
 from userturn.params import Study, load_study
 
@@ -172,7 +174,7 @@ def test_the_key_reaches_the_server_and_nothing_else(server, tmp_path, caplog, c
     caplog.set_level(logging.DEBUG)
     study = study_with(retries=1)
     found = judged(study, items(3))
-    facts = ask.Remote("remote", study.judge["remote"]).describe()
+    facts = Remote("remote", study.judge["remote"]).describe()
     assert server.headers == {f"Bearer {KEY}"}
     server.refuse = (401, {"error": {"message": f"the key {KEY} is wrong"}})
     with pytest.raises(EngineError) as caught:
@@ -227,8 +229,8 @@ def test_a_turn_that_does_not_fit_the_judges_context_is_invalid_with_the_reason(
 def test_an_engine_that_cannot_constrain_is_asked_under_another_id(local, monkeypatch):
     asked = {}
     for able in (True, False):
-        monkeypatch.setattr(ask.engines, "constrains", lambda _name, able=able: able)
-        asked[able] = ask.Local(local, local.judge["here"]).question("label this")
+        monkeypatch.setattr(engines, "constrains", lambda _name, able=able: able)
+        asked[able] = Local(local, local.judge["here"]).question("label this")
     schema = asked[True].body.sampling.json_schema
     assert '"enum"' in schema
     unconstrained = replace(asked[False].body, sampling=asked[True].body.sampling)

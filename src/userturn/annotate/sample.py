@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from userturn import artifacts, paths
-from userturn.artifacts import TURN_KEY
+from userturn.artifacts import BASE, TURN_KEY
 from userturn.errors import UserturnError
 from userturn.judges import human
 from userturn.labels import Label
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from userturn.params import Study
 
 FILE = human.FOLDER / f"{human.SAMPLE}.jsonl"
-BASE = "base"
 INVALID = "invalid"
 ITEMS = 300
 LEAST = 2
