@@ -72,6 +72,15 @@ def label_of(verdict: Verdict) -> str | None:
     return None if verdict.label is None else verdict.label.value
 
 
+def said(verdict: Verdict) -> str | None:
+    """The label in the last reply, whether or not its evidence holds."""
+    try:
+        label = json.loads(verdict.responses[-1])["label"]
+    except (IndexError, KeyError, TypeError, json.JSONDecodeError):
+        return None
+    return str(label)
+
+
 def print_agreement(title: str, ours: Sequence[str | None], theirs: Sequence[str | None]) -> None:
     """Agreement over the turns that have both labels: raw, and Cohen's kappa; for followup too."""
     from sklearn.metrics import cohen_kappa_score
@@ -149,6 +158,8 @@ def main() -> None:
             ours = [label_of(verdicts[item]) for item in items]
             report(verdicts, seconds)
             print_agreement("the likelihood judge", ours, theirs)
+            replied = [said(verdicts[item]) for item in items]
+            print_agreement("the likelihood judge, evidence unchecked", replied, theirs)
             if options.out:
                 write(options.out, verdicts)
             if options.references:
@@ -156,11 +167,12 @@ def main() -> None:
                 lines: list[dict[str, Any]] = list(read)
                 made = [Item(line["query"], line["answer"], line["turn"]) for line in lines]
                 judged = asker.verdicts(made)
-                print_agreement(
-                    "expected labels",
-                    [label_of(judged[item]) for item in made],
-                    [line["expected"] for line in lines],
-                )
+                expected = [line["expected"] for line in lines]
+                for title, read_label in (
+                    ("expected labels", label_of),
+                    ("expected labels, evidence unchecked", said),
+                ):
+                    print_agreement(title, [read_label(judged[item]) for item in made], expected)
             valid = [(item, label) for item, label in zip(items, ours, strict=True) if label]
             if options.suite and valid:
                 chosen = list(dict(valid).items())[: options.suite]

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from userturn import weights
 from userturn.params import Study, load_study
 
 ROOT = Path(__file__).parents[1]
+
+# On a busy machine any example may take long: what is slow is a matter for benchmarks.
+settings.register_profile("any speed", deadline=None)
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")

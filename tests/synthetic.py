@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from userturn import artifacts, paths
+from userturn import __version__, artifacts, paths
 from userturn.labels import Label
-from userturn.params import Study
+from userturn.params import Study, load_study
 
+ROOT = Path(__file__).parents[1]
 Row = dict[str, Any]
 
 ELEVEN = {
@@ -208,3 +210,11 @@ def _measures(key: Row, label: Label, rng: np.random.Generator) -> Row:
     values = dict(zip(names, rng.random(len(names)).tolist(), strict=True))
     empty = label is Label.EMPTY
     return {**key, "tokens": 0 if empty else 10, **(dict.fromkeys(values) if empty else values)}
+
+
+def fake_study(**engine: Any) -> Study:
+    """The laptop study on the fake engine."""
+    laptop = load_study(ROOT / "studies/laptop.yaml").model_dump()
+    source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
+    entry = {"source": source, "engine": {"name": "fake", **engine}}
+    return Study.model_validate(laptop | {"model": {"smollm2_135m": entry}})

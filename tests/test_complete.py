@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import pytest
 
-from userturn import __version__, paths, watchdog, weights
+from synthetic import fake_study
+from userturn import paths, watchdog, weights
 from userturn.complete import Completer
 from userturn.engines.fake import SPECIALS, FakeEngine
 from userturn.errors import EngineError
-from userturn.params import Study, load_study
+from userturn.params import Study
 from userturn.requests import Completion, Request, Sampling
 from userturn.roles import Chat
 from userturn.store import CompletionStore
@@ -22,13 +23,6 @@ from userturn.store import CompletionStore
 ROOT = Path(__file__).parents[1]
 STOP = tuple(sorted(SPECIALS))
 REQUESTS = [Request("w", (7,) * (1 + n % 9), Sampling(1.0, 1.0, 64, STOP), n) for n in range(1000)]
-
-
-def fake_study(**engine: Any) -> Study:
-    laptop = load_study(ROOT / "studies/laptop.yaml").model_dump()
-    source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
-    entry = {"source": source, "engine": {"name": "fake", **engine}}
-    return Study.model_validate(laptop | {"model": {"smollm2_135m": entry}})
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import math
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn import artifacts, engines, paths, weights
+from userturn import artifacts, paths, weights
 from userturn.engines.base import ScoreRequest
+from userturn.engines.transformers import TransformersEngine
 from userturn.errors import ArtifactError
 from userturn.grounding import (
     Ring,
@@ -337,20 +339,23 @@ def test_a_turn_is_grounded_in_its_own_answer_and_not_in_another(laptop):
 
 
 @pytest.mark.slow
-def test_the_stage_writes_the_same_bytes_twice(laptop):
+def test_the_stage_writes_the_same_bytes_twice(laptop, monkeypatch):
     path = paths.artifact("grounding", SLUG)
     run(laptop, SLUG)
     first = path.read_bytes()
+    shutil.rmtree(paths.completion_store("any").parent)
+    run(laptop, SLUG)
+    assert path.read_bytes() == first
+    monkeypatch.setattr(TransformersEngine, "load", lambda _: pytest.fail("everything is stored"))
     run(laptop, SLUG)
     assert path.read_bytes() == first
     assert artifacts.read_provenance(path)["engine"]["engine"] == "transformers"
 
 
 @pytest.mark.slow
-def test_contexts_longer_than_the_scorer_takes_are_counted(laptop, capsys, monkeypatch):
-    create = engines.create
+def test_contexts_longer_than_the_scorer_takes_are_counted(laptop, capsys):
     short = EngineParams(name="transformers", max_model_len=24)
-    monkeypatch.setattr(engines, "create", lambda params, folder: create(short, folder))
+    laptop.model[SLUG] = laptop.model[SLUG].model_copy(update={"engine": short})
     run(laptop, SLUG)
     assert "12 of 14 turns have a context longer" in capsys.readouterr().err
     frame = artifacts.read(paths.artifact("grounding", SLUG), "grounding")

@@ -18,7 +18,6 @@ from userturn.roles import OPENINGS, Chat
 
 quick = settings(
     max_examples=25,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

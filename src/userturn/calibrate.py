@@ -19,14 +19,13 @@ import yaml
 
 from userturn import artifacts, evaluation, overlap, paths, reference, weights
 from userturn.artifacts import BASE
-from userturn.engines.base import Engine
-from userturn.grounding import Turn, load_scorer, measure, plan, row
+from userturn.grounding import Turn, measure, plan, row
 from userturn.judges import likelihood
 from userturn.labels import Label
 from userturn.params import LikelihoodThresholds, Study
 from userturn.progress import progress
 from userturn.reference import Reference
-from userturn.roles import Chat
+from userturn.scorer import Scorer
 
 CUT = "truncate"
 """Condition of `rest`: its cut answer is compared with other cut answers."""
@@ -47,22 +46,19 @@ def run(study: Study) -> None:
     """
     folds = study.calibrate.folds
     made = reference.make(reference.read(study), folds)
-    chat, engine = load_scorer(study)
-    measured = measure_references(made, chat, engine, study)
-    engine.close()
+    with Scorer(study, "calibrate") as scorer:
+        measured = measure_references(made, scorer, study)
     given = [label_of(pair, study.classify.likelihood) for pair in measured]
     fitted = cross_fitted(measured, folds, study)
     rows = [_row(*found, folds) for found in zip(measured, given, fitted, strict=True)]
-    _write(study, rows, chat, engine)
+    _write(study, rows, scorer)
     thresholds = fit(measured, study)
     path = paths.CALIBRATION / "thresholds.yaml"
     path.write_text(yaml.safe_dump(thresholds.model_dump(), sort_keys=False), encoding="utf-8")
     evaluation.write(artifacts.read(paths.REFERENCE_TURNS, "reference"), study, paths.CALIBRATION)
 
 
-def measure_references(
-    made: Sequence[Reference], chat: Chat, engine: Engine, study: Study
-) -> list[Measured]:
+def measure_references(made: Sequence[Reference], scorer: Scorer, study: Study) -> list[Measured]:
     """Each reference turn with its row of artifacts.GROUNDING, by the code of stage `ground`."""
     turns = []
     for one in made:
@@ -71,13 +67,18 @@ def measure_references(
         bare = Turn(key, one.at.query, one.answer, one.answer, one.text, ())
         settled = label_of((one, row(bare, None)), study.classify.likelihood) is not None
         scored = one.kind in ALWAYS_MEASURED or not settled
-        turns.append(replace(bare, tokens=chat.encode_content(one.text)) if scored else bare)
+        turns.append(replace(bare, tokens=scorer.chat.encode_content(one.text)) if scored else bare)
     layout = plan(
-        turns, chat, study.generate.context, study.ground, study.seed, engine.max_model_len
+        turns,
+        scorer.chat,
+        study.generate.context,
+        study.ground,
+        study.seed,
+        scorer.max_model_len,
     )
     found = {turn.key: row(turn, None) for turn in (*layout.unscored, *layout.too_long)}
     with progress("calibrate: answers", len(layout.groups), "answers") as advance:
-        found |= {turn.key: row(turn, sums) for turn, sums in measure(layout, engine, advance)}
+        found |= {turn.key: row(turn, sums) for turn, sums in measure(layout, scorer, advance)}
     return [(one, found[turn.key]) for one, turn in zip(made, turns, strict=True)]
 
 
@@ -219,7 +220,7 @@ def _row(pair: Measured, given: Label | None, fitted: Label | None, folds: int) 
     }
 
 
-def _write(study: Study, rows: Iterable[dict[str, Any]], chat: Chat, engine: Engine) -> None:
+def _write(study: Study, rows: Iterable[dict[str, Any]], scorer: Scorer) -> None:
     params = {
         "seed": study.seed,
         "context": study.generate.context,
@@ -235,7 +236,7 @@ def _write(study: Study, rows: Iterable[dict[str, Any]], chat: Chat, engine: Eng
             "calibrate",
             params,
             weights=weights.identity(study, study.ground.scorer),
-            chat_template=chat.template_hash,
-            engine=engine.describe(),
+            chat_template=scorer.chat.template_hash,
+            engine=scorer.describe(),
         ),
     )

@@ -6,7 +6,6 @@ shows CUDA these alone. The kernel lets go of the locks when the process ends, h
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -14,10 +13,9 @@ import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
 from typing import TextIO
 
-from userturn import paths
+from userturn import locks, paths
 from userturn.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -83,10 +81,9 @@ def _take(pool: list[str], count: int) -> dict[str, TextIO]:
     So nobody holds a device while waiting for another.
     """
     folder = paths.cache() / "gpus"
-    folder.mkdir(parents=True, exist_ok=True)
     taken: dict[str, TextIO] = {}
     for device in pool:
-        if len(taken) < count and (handle := _lock(folder / _lock_name(device))):
+        if len(taken) < count and (handle := locks.take(folder / _lock_name(device))):
             taken[device] = handle
     if len(taken) == count:
         return taken
@@ -105,14 +102,3 @@ def _lock_name(device: str) -> str:
     if job := os.environ.get("SLURM_JOB_ID"):
         where.append(f"job{job}")
     return "-".join([*where, device.replace("/", "_")]) + ".lock"
-
-
-def _lock(path: Path) -> TextIO | None:
-    """Open the file with its lock, or None where another process has it."""
-    handle = path.open("a", encoding="utf-8")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        return None
-    return handle

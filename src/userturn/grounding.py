@@ -30,13 +30,14 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
-from userturn import artifacts, engines, overlap, paths, weights
+from userturn import artifacts, overlap, paths, weights
 from userturn.artifacts import BASE
-from userturn.engines.base import Engine, ScoreRequest
+from userturn.engines.base import ScoreRequest
 from userturn.errors import ArtifactError
 from userturn.params import Ground, Study
 from userturn.progress import progress
 from userturn.roles import Chat, Mode
+from userturn.scorer import Scorer
 
 Row = Mapping[str, Any]
 Key = tuple[str, str]
@@ -247,16 +248,16 @@ def plan(
 
 
 def measure(
-    layout: Plan, engine: Engine, advance: Callable[[int], None] = lambda _: None
+    layout: Plan, scorer: Scorer, advance: Callable[[int], None] = lambda _: None
 ) -> list[tuple[Turn, Likelihoods]]:
-    """Score a plan with a loaded engine, prompt by prompt.
+    """Score a plan, prompt by prompt.
 
-    The contexts of one prompt go to the engine together, because they share the query and often
+    The contexts of one prompt go to the scorer together, because they share the query and often
     the answer in front, which it then runs once.
 
     Args:
         layout: What to score.
-        engine: The scorer.
+        scorer: The scorer model.
         advance: Called after each group with the number of tokens in its targets.
     """
     of_prompt: dict[Key, list[Group]] = {key: [] for key in sorted(layout.elsewhere)}
@@ -267,7 +268,7 @@ def measure(
     for key, groups in of_prompt.items():
         requests = [request for group in groups for request in (group.own, *group.swapped)]
         elsewhere = layout.elsewhere.get(key)
-        answers = engine.score([*requests, elsewhere] if elsewhere else requests)
+        answers = scorer.score([*requests, elsewhere] if elsewhere else requests)
         for group in groups:
             own = next(answers)
             found.append((group, own, [next(answers) for _ in group.swapped]))
@@ -356,22 +357,6 @@ def read_turns(study: Study, slug: str) -> list[dict[str, Any]]:
     return found
 
 
-def load_scorer(study: Study) -> tuple[Chat, Engine]:
-    """The scorer's chat template, and its loaded engine.
-
-    Raises:
-        EngineError: The scorer cannot be loaded.
-    """
-    scorer = study.ground.scorer
-    entry = study.model[scorer]
-    folder = weights.materialise(study, scorer)
-    # The transformers engine keeps a context's keys and values for all its targets.
-    name = "fake" if entry.engine.name == "fake" else "transformers"
-    engine = engines.create(entry.engine.model_copy(update={"name": name}), folder)
-    engine.load()
-    return Chat.load(folder, entry.chat), engine
-
-
 def run(study: Study, slug: str) -> None:
     """Stage `ground@<slug>`: measure the user turns of one model.
 
@@ -381,27 +366,26 @@ def run(study: Study, slug: str) -> None:
         ArtifactError: An artifact is missing, corrupt, or from another study.
         EngineError: The scorer cannot be loaded.
     """
-    scorer = study.ground.scorer
-    chat, engine = load_scorer(study)
-    turns = [_turn(found, chat) for found in read_turns(study, slug)]
-    layout = plan(
-        turns,
-        chat,
-        study.generate.context,
-        study.ground,
-        study.seed,
-        engine.max_model_len,
-    )
-    if layout.too_long:
-        print(
-            f"ground@{slug}: {len(layout.too_long)} of {len(turns)} turns have a context longer "
-            f"than the scorer '{scorer}' takes and get no likelihoods",
-            file=sys.stderr,
+    stage = f"ground@{slug}"
+    with Scorer(study, stage) as scorer:
+        turns = [_turn(found, scorer.chat) for found in read_turns(study, slug)]
+        layout = plan(
+            turns,
+            scorer.chat,
+            study.generate.context,
+            study.ground,
+            study.seed,
+            scorer.max_model_len,
         )
-    rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
-    with progress(f"ground@{slug}: answers", len(layout.groups), "answers") as advance:
-        rows += [row(turn, found) for turn, found in measure(layout, engine, advance)]
-    engine.close()
+        if layout.too_long:
+            print(
+                f"{stage}: {len(layout.too_long)} of {len(turns)} turns have a context longer "
+                f"than the scorer '{study.ground.scorer}' takes and get no likelihoods",
+                file=sys.stderr,
+            )
+        rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
+        with progress(f"{stage}: answers", len(layout.groups), "answers") as advance:
+            rows += [row(turn, found) for turn, found in measure(layout, scorer, advance)]
     params = {
         "seed": study.seed,
         "context": study.generate.context,
@@ -412,11 +396,11 @@ def run(study: Study, slug: str) -> None:
         "grounding",
         rows,
         artifacts.provenance(
-            f"ground@{slug}",
+            stage,
             params,
-            weights=weights.identity(study, scorer),
-            chat_template=chat.template_hash,
-            engine=engine.describe(),
+            weights=weights.identity(study, study.ground.scorer),
+            chat_template=scorer.chat.template_hash,
+            engine=scorer.describe(),
         ),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
+from userturn import locks
 from userturn.errors import StudyError
 from userturn.params import Study
 
@@ -47,7 +48,5 @@ def run(study: Study, name: str, slug: str | None) -> None:
         raise StudyError(f"no stage '{full_name(name, slug)}' in this study; stages: {known}")
     module = import_module(f"userturn.{_MODULES.get(name, name)}")
     step = cast(Callable[..., None], module.run)
-    if slug is None:
-        step(study)
-    else:
-        step(study, slug)
+    with locks.alone(full_name(name, slug)):
+        step(study, *([] if slug is None else [slug]))

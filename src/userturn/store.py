@@ -58,15 +58,14 @@ class CompletionStore:
 
     def get(self, ids: Iterable[str]) -> dict[str, Completion]:
         """Completions of those ids that are finished."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[str, Completion] = {}
-        for start in range(0, len(wanted), _LOOKUP_CHUNK):
-            chunk = wanted[start : start + _LOOKUP_CHUNK]
-            marks = ",".join("?" * len(chunk))
-            query = f"SELECT id, tokens, ended, stop_id FROM completions WHERE id IN ({marks})"  # noqa: S608
-            for request_id, tokens, ended, stop_id in self._db.execute(query, chunk):
-                found[request_id] = Completion(_unpack(tokens), cast(End, ended), stop_id)
-        return found
+        return {
+            request_id: Completion(_unpack(tokens), cast(End, ended), stop_id)
+            for request_id, tokens, ended, stop_id in self._rows(ids)
+        }
+
+    def get_bytes(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """What `add_bytes` committed under those ids."""
+        return {request_id: content for request_id, content, *_ in self._rows(ids)}
 
     def add(self, request_id: str, completion: Completion) -> None:
         """Commit one finished completion; one that is already there stays as it is.
@@ -78,10 +77,25 @@ class CompletionStore:
 
     def add_all(self, completions: Iterable[tuple[str, Completion]]) -> None:
         """Commit several finished completions in one transaction. Raises as `add` does."""
-        rows = [
+        self._insert(
             (request_id, _pack(done.token_ids), done.end, done.stop_id)
             for request_id, done in completions
-        ]
+        )
+
+    def add_bytes(self, results: Iterable[tuple[str, bytes]]) -> None:
+        """Commit results that are no completions: replies of a judge, scores. Raises as `add`."""
+        self._insert((request_id, content, "eos", None) for request_id, content in results)
+
+    def _rows(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes, str, int | None]]:
+        wanted = list(dict.fromkeys(ids))
+        for start in range(0, len(wanted), _LOOKUP_CHUNK):
+            chunk = wanted[start : start + _LOOKUP_CHUNK]
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT id, tokens, ended, stop_id FROM completions WHERE id IN ({marks})"  # noqa: S608
+            yield from self._db.execute(query, chunk)
+
+    def _insert(self, given: Iterable[tuple[str, bytes, str, int | None]]) -> None:
+        rows = list(given)
         try:
             self._sync_now_and_then()
             with self._db:

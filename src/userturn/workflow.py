@@ -14,7 +14,6 @@ in its turn.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
-from userturn import dvc_locks
+from userturn import dvc_locks, locks
 from userturn.errors import StudyError, UserturnError
 from userturn.params import PARAMS_FILE, Study, load_study
 
@@ -194,24 +193,18 @@ def lock_clone() -> None:
     if _run_lock is not None:
         return
     try:
-        LOCK_FILE.parent.mkdir(parents=True, exist_ok=True)
-        handle = LOCK_FILE.open("a+", encoding="utf-8")
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.seek(0)
-        raise RunError(
-            f"another snakemake (process {handle.read().strip()}) is at work in this clone: "
-            "wait until it has ended, or work in another clone"
-        ) from None
+        _run_lock = locks.take(LOCK_FILE)
     except OSError as error:
         raise RunError(
             f"{LOCK_FILE}: cannot be written ({error.strerror}); make this folder writable "
             "(`chmod -R u+w .`), or work in a clone of it: `git clone`, `dvc pull`"
         ) from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
-    _run_lock = handle
+    if _run_lock is None:
+        pid = LOCK_FILE.read_text(encoding="utf-8").strip()
+        raise RunError(
+            f"another snakemake (process {pid}) is at work in this clone: "
+            "wait until it has ended, or work in another clone"
+        )
 
 
 def read_stages(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Stage]:

@@ -47,7 +47,7 @@ def skeleton(prompt: str) -> str:
     return BLOCKS.sub(r"[\1]", prompt).replace(mark, "MARK")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(items)
 def test_the_data_is_complete_and_stays_inside_its_blocks(item: Item) -> None:
     for rejected in (None, Rejected(item.turn, llm.NO_TURN)):
@@ -61,7 +61,7 @@ def test_the_data_is_complete_and_stays_inside_its_blocks(item: Item) -> None:
         assert skeleton(prompt) == skeleton(llm.prompt(RUBRIC, ITEM, rejected))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(items)
 def test_a_mark_depends_on_the_data_and_is_not_in_it(item: Item) -> None:
     data = [item.query, item.answer, item.turn]
@@ -171,7 +171,7 @@ def test_what_is_no_reply_is_told_from_what_was_cut(text: str, reason: str) -> N
     assert llm.read_reply(text, ITEM) == Rejected(text, reason)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts, items)
 def test_any_text_is_a_label_or_has_a_reason(text: str, item: Item) -> None:
     found = llm.read_reply(text, item)

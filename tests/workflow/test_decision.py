@@ -6,7 +6,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from userturn.errors import StudyError
@@ -28,7 +28,6 @@ def test_stale_follows_files_and_folders() -> None:
     assert stale(stages[:3]) == set()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sets(st.integers(0, 7)), st.booleans()), min_size=8, max_size=8))
 def test_stale_is_what_a_changed_stage_reaches(graph: list[tuple[set[int], bool]]) -> None:
     edges = [(dep, node) for node, (deps, _) in enumerate(graph) for dep in deps if dep < node]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from userturn import devices
+from userturn import devices, locks
 
 from .conftest import plant, study
 
@@ -51,7 +51,7 @@ def test_four_models_share_two_gpus(tmp_path: Path, tool_env: dict[str, str]) ->
     # Both GPUs are taken until two jobs wait for them, so that these start together.
     folder = clone.path / ".cache" / "gpus"
     folder.mkdir(parents=True)
-    locks = [devices._lock(folder / devices._lock_name(gpu)) for gpu in ("4", "7")]
+    locks = [locks.take(folder / devices._lock_name(gpu)) for gpu in ("4", "7")]
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
             clone.snakemake, "--cores", "4", "--resources", "gpu=2", "--", *wanted

@@ -142,11 +142,19 @@ def kill_snakemake(run: subprocess.Popen[bytes]) -> None:
     run.kill()
 
 
+def kill_all_but_stage(run: subprocess.Popen[bytes]) -> None:
+    """The stage lives on without parents, and the next run's stage waits for it."""
+    for child in psutil.Process(run.pid).children(recursive=True):
+        if "stage" not in child.cmdline()[:3]:
+            child.kill()
+    run.kill()
+
+
 def kill_everything(run: subprocess.Popen[bytes]) -> None:
     os.killpg(run.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("kill", [kill_stage, kill_snakemake, kill_everything])
+@pytest.mark.parametrize("kill", [kill_stage, kill_snakemake, kill_all_but_stage, kill_everything])
 def test_a_killed_run_goes_on_where_it_was(
     clone: Clone, colleague: Clone, kill: Callable[[subprocess.Popen[bytes]], None]
 ) -> None:

@@ -24,7 +24,6 @@ from userturn.judges.server import Remote
 from userturn.labels import Label
 from userturn.params import LocalJudge, Study
 from userturn.progress import progress
-from userturn.requests import Completion
 from userturn.store import CompletionStore
 
 log = logging.getLogger(__name__)
@@ -131,7 +130,7 @@ class Asker:
         with progress(title, len(missing), "labels") as advance:
             for key, text in self.judge.send(missing, self._stage):
                 if text is not None:
-                    self._store.add(key, _kept(text))
+                    self._store.add_bytes([(key, text.encode())])
                     done[key] = text
                 advance(0)
         return done
@@ -149,7 +148,7 @@ class Asker:
         self._store.close()
 
     def _stored(self, ids: Iterable[str]) -> dict[str, str]:
-        return {key: _text(kept) for key, kept in self._store.get(ids).items()}
+        return {key: kept.decode() for key, kept in self._store.get_bytes(ids).items()}
 
     def _import_previous(self) -> None:
         """Put replies of the stage's previous outputs into the store, once."""
@@ -163,8 +162,8 @@ class Asker:
                 log.warning("%s: previous output not used: %s", self._stage, error)
                 continue
             rows = frame.select("request_ids", "responses").iter_rows()
-            self._store.add_all(
-                (key, _kept(text))
+            self._store.add_bytes(
+                (key, text.encode())
                 for ids, texts in rows
                 for key, text in zip(ids or (), texts or (), strict=False)
             )
@@ -187,12 +186,3 @@ def _verdict(item: Item, ids: Sequence[str], replied: dict[str, str]) -> Verdict
         request_ids=kept,
         responses=responses,
     )
-
-
-def _kept(text: str) -> Completion:
-    """A reply as the store keeps it: bytes of text where an engine's completion has tokens."""
-    return Completion(tuple(text.encode()), "eos", None)
-
-
-def _text(kept: Completion) -> str:
-    return bytes(kept.token_ids).decode()

@@ -1,0 +1,61 @@
+"""Files that one process holds at a time; the kernel lets go when it ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from userturn import paths
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+
+
+def take(path: Path) -> TextIO | None:
+    """Hold a file, which then holds this process's id; None where another process has it.
+
+    Args:
+        path: The file; it and its folder are made.
+
+    Returns:
+        The open file. The lock lasts until it is closed.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("a", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle
+
+
+@contextmanager
+def alone(stage: str) -> Iterator[None]:
+    """Run a stage by itself, waiting for one that outlived the tools that had started it.
+
+    What that one has finished is in the store afterwards, so nothing is asked twice.
+    """
+    path = paths.cache() / "locks" / f"{stage}.lock"
+    told = False
+    while (handle := take(path)) is None:
+        if not told:
+            pid = path.read_text(encoding="utf-8").strip()
+            log.warning("%s: waiting for process %s, which is at this stage already", stage, pid)
+            told = True
+        time.sleep(POLL_S)
+    with handle:
+        yield
