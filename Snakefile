@@ -140,7 +140,7 @@ rule ground:
         answers=artifact("data/answers/{model}.parquet"),
         user_turns=artifact("data/user_turns/{model}.parquet"),
         controls=artifact("data/controls/{model}.parquet"),
-        code=ancient(code("grounding.py", "overlap.py", "roles.py")),
+        code=ancient(code("grounding.py", "overlap.py", "roles.py", "scorer.py")),
     output:
         "data/grounding/{model}.parquet",
     log:
@@ -206,6 +206,7 @@ rule calibrate:
                 "overlap.py",
                 "reference.py",
                 "roles.py",
+                "scorer.py",
             )
         ),
     output:
@@ -238,6 +239,7 @@ rule tables:
         code=ancient(
             code(
                 "annotate/sample.py",
+                "checks.py",
                 "corrected.py",
                 "judges/human.py",
                 "stats.py",

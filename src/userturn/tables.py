@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from userturn import artifacts, corrected, paths, stats
+from userturn import artifacts, checks, corrected, paths, stats
 from userturn.annotate import sample
 from userturn.artifacts import BASE, TURN_KEY
 from userturn.errors import ArtifactError
@@ -79,6 +79,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "prediction_powered_note",
         "sensitivity", "specificity", "annotators", "labelled", "labelled_prompts",
     ),
+    "checks": checks.COLUMNS,
     "examples": (
         "model", "label", *TURN_KEY, "query", "answer", "turn",
         "grounding", "relevance", "role_voice", "restatement", "reason",
@@ -103,6 +104,7 @@ def run(study: Study) -> None:
         for slug in study.prompts.datasets
     )
     tables: dict[str, list[Row]] = {name: [] for name in TABLES}
+    tables["checks"] += checks.reference_rows()
     people = human.read_all()
     for slug in _ordered_models(study):
         entry = study.model[slug]
@@ -112,7 +114,9 @@ def run(study: Study) -> None:
         answers = artifacts.read(paths.artifact("answers", slug), "answers")
         turns = _read_turns(study, slug)
         tables["accuracy"] += accuracy_rows(study, slug, answers)
-        tables["turns"] += turn_rows(study, slug, turns)
+        looks = turn_rows(study, slug, turns)
+        tables["turns"] += looks
+        tables["checks"] += checks.model_rows(study, slug, turns, looks)
         labels = artifacts.read(paths.artifact("labels", slug), "labels")
         truth = sample.truth(study, slug, people)
         for judge in study.classify.judges:
