@@ -51,7 +51,7 @@ def test_four_models_share_two_gpus(tmp_path: Path, tool_env: dict[str, str]) ->
     # Both GPUs are taken until two jobs wait for them, so that these start together.
     folder = clone.path / ".cache" / "gpus"
     folder.mkdir(parents=True)
-    locks = [locks.take(folder / devices._lock_name(gpu)) for gpu in ("4", "7")]
+    held = [locks.take(folder / devices._lock_name(gpu)) for gpu in ("4", "7")]
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
             clone.snakemake, "--cores", "4", "--resources", "gpu=2", "--", *wanted
@@ -62,7 +62,7 @@ def test_four_models_share_two_gpus(tmp_path: Path, tool_env: dict[str, str]) ->
             logs = clone.path.glob("logs/generate-*.log")
             waiting = sum("waiting for 1 of the GPUs 4,7" in file.read_text() for file in logs)
         early = log.exists()
-        for lock in filter(None, locks):
+        for lock in filter(None, held):
             lock.close()
         run = running.result()
     assert run.status == 0, run.text
