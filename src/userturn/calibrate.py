@@ -19,11 +19,10 @@ import yaml
 
 from userturn import artifacts, evaluation, overlap, paths, reference, weights
 from userturn.artifacts import BASE
-from userturn.grounding import Turn, measure, plan, row
+from userturn.grounding import Turn, measure_all, row
 from userturn.judges import likelihood
 from userturn.labels import Label
 from userturn.params import LikelihoodThresholds, Study
-from userturn.progress import progress
 from userturn.reference import Reference
 from userturn.scorer import Scorer
 
@@ -68,17 +67,8 @@ def measure_references(made: Sequence[Reference], scorer: Scorer, study: Study) 
         settled = label_of((one, row(bare, None)), study.classify.likelihood) is not None
         scored = one.kind in ALWAYS_MEASURED or not settled
         turns.append(replace(bare, tokens=scorer.chat.encode_content(one.text)) if scored else bare)
-    layout = plan(
-        turns,
-        scorer.chat,
-        study.generate.context,
-        study.ground,
-        study.seed,
-        scorer.max_model_len,
-    )
-    found = {turn.key: row(turn, None) for turn in (*layout.unscored, *layout.too_long)}
-    with progress("calibrate: answers", len(layout.groups), "answers") as advance:
-        found |= {turn.key: row(turn, sums) for turn, sums in measure(layout, scorer, advance)}
+    measures = measure_all(study, turns, scorer, "calibrate")
+    found = {turn.key: row(turn, likelihoods) for turn, likelihoods in measures}
     return [(one, found[turn.key]) for one, turn in zip(made, turns, strict=True)]
 
 

@@ -1,6 +1,6 @@
 """What killed runs leave in DVC's lock file, mended before DVC trips over it.
 
-DVC notes which files it reads and writes, with its process id, in `.dvc/tmp/rwlock`. A kill leaves
+DVC notes which files it reads and writes, with its process id, in its `rwlock`. A kill leaves
 the notes there. DVC drops those whose process is gone, but stops at a file that a kill cut in two,
 at a process id that another program has by now (after a reboot, say), and at a DVC that outlived
 the Snakemake that had started it.

@@ -279,6 +279,36 @@ def measure(
     return [pair for group, own, swapped in found for pair in _sums(group, own, swapped, moved)]
 
 
+def measure_all(
+    study: Study, turns: Sequence[Turn], scorer: Scorer, stage: str
+) -> Iterator[tuple[Turn, Likelihoods | None]]:
+    """Plan and score turns under a progress bar; None stands beside those without likelihoods.
+
+    Args:
+        study: The study.
+        turns: Turns of every condition.
+        scorer: The scorer model.
+        stage: Stage name, for the bar and the message about contexts that are too long.
+    """
+    layout = plan(
+        turns,
+        scorer.chat,
+        study.generate.context,
+        study.ground,
+        study.seed,
+        scorer.max_model_len,
+    )
+    if layout.too_long:
+        print(
+            f"{stage}: {len(layout.too_long)} of {len(turns)} turns have a context longer "
+            f"than the scorer '{study.ground.scorer}' takes and get no likelihoods",
+            file=sys.stderr,
+        )
+    yield from ((turn, None) for turn in (*layout.unscored, *layout.too_long))
+    with progress(f"{stage}: answers", len(layout.groups), "answers") as advance:
+        yield from measure(layout, scorer, advance)
+
+
 def _sums(
     group: Group,
     own: Scores,
@@ -369,23 +399,7 @@ def run(study: Study, slug: str) -> None:
     stage = f"ground@{slug}"
     with Scorer(study, stage) as scorer:
         turns = [_turn(found, scorer.chat) for found in read_turns(study, slug)]
-        layout = plan(
-            turns,
-            scorer.chat,
-            study.generate.context,
-            study.ground,
-            study.seed,
-            scorer.max_model_len,
-        )
-        if layout.too_long:
-            print(
-                f"{stage}: {len(layout.too_long)} of {len(turns)} turns have a context longer "
-                f"than the scorer '{study.ground.scorer}' takes and get no likelihoods",
-                file=sys.stderr,
-            )
-        rows = [row(turn, None) for turn in (*layout.unscored, *layout.too_long)]
-        with progress(f"{stage}: answers", len(layout.groups), "answers") as advance:
-            rows += [row(turn, found) for turn, found in measure(layout, scorer, advance)]
+        rows = [row(turn, found) for turn, found in measure_all(study, turns, scorer, stage)]
     params = {
         "seed": study.seed,
         "context": study.generate.context,
