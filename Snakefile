@@ -5,6 +5,7 @@
 from snakemake.exceptions import WorkflowError
 
 from userturn.errors import UserturnError
+from userturn.params import FITTED_CALIBRATION
 from userturn.workflow import begin, code, share, trigger
 
 try:
@@ -19,6 +20,13 @@ PROBED = study.models.probe
 SCORER = study.ground.scorer
 JUDGE = study.classify.judge_model
 JUDGE_RESOURCES = study.judge_resources
+
+CALIBRATION = study.classify.likelihood.calibration
+if CALIBRATION == FITTED_CALIBRATION:
+    # Of an output folder, rules know the folder and not what is in it.
+    CALIBRATION = artifact("data/calibration")
+else:
+    CALIBRATION = ancient(CALIBRATION)
 
 PROMPTS = expand("data/prompts/{dataset}.parquet", dataset=DATASETS)
 
@@ -166,6 +174,7 @@ rule classify:
         controls=artifact("data/controls/{model}.parquet"),
         grounding=artifact("data/grounding/{model}.parquet"),
         weights=artifact(f"data/weights/{JUDGE}/weights.json"),
+        calibration=CALIBRATION,
         code=ancient(
             code(
                 "classify.py",
@@ -192,7 +201,7 @@ rule classify:
 
 
 rule calibrate:
-    "Judge turns of known label: how far the labels can be trusted, and better thresholds."
+    "Judge turns of known label: how far the labels can be trusted, and a fit of the judge."
     input:
         trigger=trigger("calibrate"),
         references=ancient("data/reference"),
@@ -201,7 +210,11 @@ rule calibrate:
             code(
                 "calibrate.py",
                 "evaluation.py",
+                "fit.py",
                 "grounding.py",
+                "judges/calibration.json",
+                "judges/calibration.py",
+                "judges/evidence.py",
                 "judges/likelihood.py",
                 "overlap.py",
                 "reference.py",

@@ -1,111 +1,107 @@
-"""Would a classifier over the measures find follow-ups better than the rules do?
+"""Does the judge's classifier find follow-ups better than a threshold does, or worse than trees?
 
     python benchmarks/classifier.py [data/calibration/turns.parquet]
 
-Reads the reference turns of a finished calibration. What the rules on the text and role voice leave
-open is ranked by relevance alone, as the likelihood judge does, and by classifiers over the
-measures, which are fitted on other conversations, and then on other sets. Prints the precision at a
-recall of 0.6 of all follow-ups, and the recall at a precision of 0.9.
+Reads the reference turns of a finished calibration. What the rules leave open is ranked by
+relevance alone, by the judge's classifier, by the same with other penalties, and by boosted trees
+over the same measures, which nobody can read. All are fitted on other conversations, and then on
+other sets. Prints the precision at a recall of 0.6 of all follow-ups, and the recall at a precision
+of 0.9.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from userturn import artifacts, paths
-from userturn.judges.likelihood import MEASURES, Evidence, judge
+from userturn import artifacts, fit, paths
+from userturn.evaluation import RECALL, precision_at
+from userturn.fit import Example
+from userturn.judges import likelihood
+from userturn.judges.calibration import SHIPPED, read
+from userturn.judges.evidence import MEASURES, Evidence
+from userturn.labels import Label
 from userturn.params import load_study
 
-RECALL, PRECISION = 0.6, 0.9
+PRECISION = 0.9
+Scorer = Callable[[Sequence[Example], Sequence[Example]], Any]
+"""Scores of turns, by what is fitted on others."""
 
 
-def logistic() -> Any:
-    """All measures, their squares and products."""
-    return make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2),
-        StandardScaler(),
-        LogisticRegression(C=0.1, max_iter=5000),
-    )
+def relevance(_: Sequence[Example], inside: Sequence[Example]) -> Any:
+    """Nothing is fitted."""
+    return np.array([one.evidence.relevance for one in inside])
 
 
-def boosting() -> Any:
-    """Small trees; what a model that nobody can read would reach."""
-    return HistGradientBoostingClassifier(max_depth=3, max_iter=100, random_state=0)
+def judge(
+    outside: Sequence[Example], inside: Sequence[Example], penalty: float = fit.PENALTY
+) -> Any:
+    """The classifier of the likelihood judge."""
+    fitted = fit.classifier(outside, role_voice=0.0, penalty=penalty)
+    return np.array([fitted.probability(one.evidence) for one in inside])
 
 
-def features(row: dict[str, Any]) -> list[float]:
-    """Measures of one turn, those in nats per token too, and its length."""
-    size = row["tokens"]
-    return [
-        row["relevance"],
-        row["relevance"] / size,
-        row["grounding"],
-        row["role_voice"],
-        row["restatement"] or 0,
-        row["echo"] or 0,
-        row["log_p"] / size,
-        float(np.log(size)),
-    ]
+def boosting(outside: Sequence[Example], inside: Sequence[Example]) -> Any:
+    """Small trees over what the classifier weighs."""
+    rows = [[*one.evidence.inputs().values()] for one in (*outside, *inside)]
+    truth = [one.label is Label.FOLLOWUP for one in outside]
+    model = HistGradientBoostingClassifier(max_depth=3, max_iter=100, random_state=0)
+    model.fit(rows[: len(outside)], truth)
+    return model.decision_function(rows[len(outside) :])
+
+
+def held_out(scorer: Scorer, examples: Sequence[Example], groups: Sequence[Any]) -> Any:
+    """Scores of every turn by what was fitted without its group."""
+    scores = np.zeros(len(examples))
+    for group in set(groups):
+        mask = np.array([other == group for other in groups])
+        outside = [one for one, inside in zip(examples, mask, strict=True) if not inside]
+        inside = [one for one, inside in zip(examples, mask, strict=True) if inside]
+        scores[mask] = scorer(outside, inside)
+    return scores
 
 
 def operating_points(scores: Any, truth: Any, wanted: int) -> str:
-    """Precision at RECALL and recall at PRECISION; what the text rules lost counts as lost."""
+    """Precision at RECALL and recall at PRECISION; follow-ups that the rules lost count as lost."""
+    lost = wanted - int(truth.sum())
+    scores = scores - scores.min()  # precision_at chooses nothing below zero
+    share = precision_at(np.append(scores, [-1.0] * lost), np.append(truth, [True] * lost), RECALL)
     hits = np.cumsum(truth[np.argsort(-scores, kind="stable")])
-    precision = hits / np.arange(1, len(hits) + 1)
-    there = hits >= RECALL * wanted
-    at_recall = f"{precision[there].max():.2f}" if there.any() else "never"
-    reached = hits[precision >= PRECISION]
-    at_precision = reached.max() / wanted if reached.size else 0.0
-    return f"{at_recall} | {at_precision:.2f}"
-
-
-def held_out(model: Callable[[], Any], x: Any, truth: Any, groups: Any) -> Any:
-    """Scores of every turn by a model that was fitted without its group."""
-    scores = np.zeros(len(truth))
-    for group in np.unique(groups):
-        inside = groups == group
-        fitted = model().fit(x[~inside], truth[~inside])
-        scores[inside] = fitted.decision_function(x[inside])
-    return scores
+    reached = hits[hits / np.arange(1, len(hits) + 1) >= PRECISION]
+    return f"{share:.3f} | {reached.max() / wanted if reached.size else 0:.3f}"
 
 
 def main() -> None:
     """Print one line per ranking."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.REFERENCE_TURNS
     rows = artifacts.read(path, "reference").to_dicts()
-    open_ended = {"relevance": -np.inf, "grounding": -np.inf}
-    thresholds = load_study().classify.likelihood.model_copy(update=open_ended)
-    wanted = sum(row["label"] == "followup" for row in rows)
-    left = [
-        row
-        for row in rows
-        if row["relevance"] is not None
-        and judge(
-            Evidence(row["turn"], "eos", row["answer"], *(row[name] for name in MEASURES)),
-            thresholds,
-        )[0]
-        == "followup"
-    ]
-    frame = pl.DataFrame(left)
-    truth = (frame["label"] == "followup").to_numpy()
-    x = np.array([features(row) for row in left])
-    print(f"{len(rows)} turns, {wanted} follow-ups; left open: {len(left)}, {truth.sum()}")
+    thresholds = load_study().classify.likelihood
+    role_voice = read(SHIPPED).role_voice
+    examples, sets = [], []
+    for row in rows:
+        end = "eos" if row["turn"] else "empty"
+        evidence = Evidence(row["turn"], end, row["answer"], *(row[name] for name in MEASURES))
+        if likelihood.rules(evidence, thresholds, role_voice) is None:
+            examples.append(Example(Label(row["label"]), evidence, row["fold"]))
+            sets.append(row["set"])
+    truth = np.array([one.label is Label.FOLLOWUP for one in examples])
+    wanted = sum(row["label"] == Label.FOLLOWUP for row in rows)
+    print(f"{len(rows)} turns, {wanted} follow-ups; left open: {len(examples)}, {truth.sum()}")
     print(f"ranking | precision at recall {RECALL} | recall at precision {PRECISION}")
-    print(f"relevance alone | {operating_points(x[:, 0], truth, wanted)}")
-    for name, model in (("quadratic logistic", logistic), ("boosted trees", boosting)):
-        for held, column in (("conversations", "fold"), ("sets", "set")):
-            scores = held_out(model, x, truth, frame[column].to_numpy())
+    print(f"relevance alone | {operating_points(relevance([], examples), truth, wanted)}")
+    folds = [one.group for one in examples]
+    rankings: dict[str, Scorer] = {"the judge": judge, "boosted trees": boosting}
+    for penalty in (0.05, 0.2, 0.5):
+        rankings[f"the judge with penalty 1/{penalty}"] = partial(judge, penalty=penalty)
+    for held, groups in (("conversations", folds), ("sets", sets)):
+        for name, scorer in rankings.items() if len(set(groups)) > 1 else ():
+            scores = held_out(scorer, examples, groups)
             print(f"{name}, other {held} | {operating_points(scores, truth, wanted)}")
 
 

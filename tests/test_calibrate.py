@@ -1,64 +1,26 @@
-"""Fitted thresholds are the best there are, and the numbers beside them are the library's."""
+"""The numbers about the judge are the library's, and a real scorer gives good ones."""
 
 import json
 import random
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    f1_score,
+    precision_recall_curve,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from userturn import artifacts, calibrate, evaluation, paths, weights
-from userturn.calibrate import best_cut, best_pair
+from userturn.judges import calibration
 from userturn.labels import Label
 from userturn.params import load_study
 
 ROOT = Path(__file__).parents[1]
-VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=15)
-
-
-def balanced(threshold: float, higher: list[float], lower: list[float]) -> float:
-    return sum(v >= threshold for v in higher) / len(higher) + sum(
-        v < threshold for v in lower
-    ) / len(lower)
-
-
-@given(VALUES, VALUES)
-def test_no_threshold_separates_better(higher, lower):
-    found = best_cut(higher, lower, 0.0)
-    values = sorted({*higher, *lower})
-    middles = [(a + b) / 2 for a, b in pairwise(values)] or values
-    best = max(balanced(middle, higher, lower) for middle in middles)
-    assert balanced(found, higher, lower) == pytest.approx(best)
-
-
-THROUGH = st.lists(st.tuples(st.booleans(), VALUES.map(min), VALUES.map(max)), max_size=25)
-
-
-@given(THROUGH, st.integers(0, 5), st.sampled_from([0.5, 0.9]))
-@settings(max_examples=200)
-def test_fitted_pair_keeps_its_precision_and_no_threshold_of_c_finds_more(through, missed, least):
-    hits = sum(truth for truth, _, _ in through)
-    found = best_pair(through, hits + missed, least)
-    if not hits:
-        assert found is None
-        return
-    assert found is not None
-
-    def of(relevance: float, grounding: float) -> tuple[float, float]:
-        chosen = [truth for truth, c, g in through if c >= relevance and g >= grounding]
-        return (sum(chosen) / len(chosen) if chosen else 0.0, sum(chosen) / (hits + missed))
-
-    precision, recall = of(*found)
-    rivals = [of(c, found[1]) for _, c, _ in through]
-    if precision >= least:
-        assert recall == max(r for p, r in rivals if p >= least)
-    else:
-        assert all(p < least for p, _ in rivals)
 
 
 def frame(seed: int = 0, items: int = 40) -> pl.DataFrame:
@@ -81,9 +43,12 @@ def frame(seed: int = 0, items: int = 40) -> pl.DataFrame:
             }
             row |= {name: str(rng.choice(list(Label))) for name in ("given", "fitted")}
             if kind != "empty":
+                row |= {"given_probability": rng.random() ** (3 - 2 * (kind == "true"))}
                 row |= {name: rng.random() + (kind == "true") for name in evaluation.MEASURES}
             rows.append(row)
-    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(evaluation.MEASURES, pl.Float64))
+    chances = [f"{name}_probability" for name in evaluation.CALIBRATIONS]
+    numbers = dict.fromkeys([*evaluation.MEASURES, *chances], pl.Float64)
+    return pl.DataFrame(rows, schema_overrides=numbers)
 
 
 STUDY = load_study(ROOT / "studies/laptop.yaml")
@@ -102,7 +67,7 @@ def test_every_number_is_that_of_the_library(tmp_path):
     for row in labels.filter(pl.col("set") == "all").iter_rows(named=True):
         name = row["label"]
         asked = {"labels": [name], "average": "micro", "zero_division": 0}
-        judged = turns[row["thresholds"]].to_list()
+        judged = turns[row["calibration"]].to_list()
         assert (row["recall"] or 0) == pytest.approx(recall_score(truth, judged, **asked), abs=1e-5)
         assert (row["precision"] or 0) == pytest.approx(
             precision_score(truth, judged, **asked), abs=1e-5
@@ -116,6 +81,13 @@ def test_every_number_is_that_of_the_library(tmp_path):
         assert row["low"] <= expected <= row["high"]
     confusion = pl.read_csv(tmp_path / "confusion.csv")
     assert confusion["count"].sum() == 2 * len(turns)
+    # Empty turns are labelled by chance, and by rule: in front of all where that is a follow-up.
+    first = turns["given"].eq("followup") & turns["given_probability"].is_null()
+    chances = turns["given_probability"].fill_null(-1).to_numpy() + 3 * first.to_numpy()
+    precision, recall, _ = precision_recall_curve([one == "followup" for one in truth], chances)
+    found = report["given"]["at_recall"]
+    assert found["value"] == pytest.approx(precision[recall >= found["recall"]].max())
+    assert "elsewhere" not in report
 
 
 def test_equal_content_gives_equal_bytes_and_order_does_not_matter(tmp_path):
@@ -146,5 +118,7 @@ def test_the_shipped_set_tells_follow_ups_from_moved_turns(tmp_path, monkeypatch
         assert np.mean([found == label for found in by_kind[kind]]) > 0.9
     assert "followup" not in by_kind["spam"]
     assert np.mean([found == "followup" for found in by_kind["true"]]) > 0.4
-    fitted = (paths.CALIBRATION / "thresholds.yaml").read_text()
-    assert "relevance:" in fitted
+    fitted = calibration.read(paths.CALIBRATION / "calibration.json")
+    assert fitted.origin["sets"] == ["own"]
+    assert turns["elsewhere"].null_count() == len(turns)  # there is no other set
+    assert turns["fitted"].null_count() < len(turns) / 10

@@ -64,7 +64,7 @@ def test_reference_turns_come_from_the_calibration_in_use():
     path = Path(paths.CALIBRATION / "controls.csv")
     path.parent.mkdir(parents=True)
     path.write_text(
-        "thresholds,kind,turns,followup,low,high,confidence\n"
+        "calibration,kind,turns,followup,low,high,confidence\n"
         "given,true,10,0.6,0.3,0.8,0.95\n"
         "given,spam,10,0,0,0.3,0.95\n"
         "fitted,true,10,0.9,0.6,1,0.95\n"

@@ -5,7 +5,7 @@ import pytest
 from judge_server import serve
 from userturn import artifacts, classify, paths
 from userturn.errors import ArtifactError
-from userturn.judges import llm
+from userturn.judges import calibration, llm
 from userturn.params import LikelihoodThresholds, ServerJudge, load_study
 
 SLUG = "smollm2_135m"
@@ -29,9 +29,13 @@ def key(condition, sample):
     return {**common, "temperature": 0.7, "sample": sample}
 
 
-def put(kind, slug, rows):
+SHIPPED = calibration.read(calibration.SHIPPED)
+SCORER = SHIPPED.origin["scorer"]
+
+
+def put(kind, slug, rows, weights="w"):
     full = [{**dict.fromkeys(artifacts.SCHEMAS[kind]), **row} for row in rows]
-    artifacts.write(paths.artifact(kind, slug), kind, full, {})
+    artifacts.write(paths.artifact(kind, slug), kind, full, {"weights": weights})
 
 
 @pytest.fixture
@@ -54,12 +58,13 @@ def study(tmp_path, monkeypatch):
                 **key(condition, sample),
                 "grounding": grounding,
                 "role_voice": voice,
+                "tokens": 10,
                 "relevance": 20.0 * grounding if grounding else grounding,
             }
         )
     put("user_turns", SLUG, turns)
     put("controls", SLUG, controls)
-    put("grounding", SLUG, measures)
+    put("grounding", SLUG, measures, SCORER)
     prompts = study.prompts.model_copy(update={"datasets": ["mt_bench"]})
     return study.model_copy(update={"prompts": prompts})
 
@@ -76,13 +81,30 @@ def test_every_turn_gets_one_row_and_skipped_ones_no_label(study):
     for row in rows:
         assert (row["label"] is None) == (row["invalid"] is not None) == (row["reason"] is None)
         assert row["judge"] == "likelihood"
-        assert row["rubric"] == classify.rubric_of(study.classify.likelihood)
+        assert row["rubric"] == classify.rubric_of(study.classify.likelihood, SHIPPED)
 
 
-def test_the_rubric_is_the_thresholds_and_not_their_origin():
-    base = LikelihoodThresholds(grounding=0.1)
-    assert classify.rubric_of(base) == classify.rubric_of(base.model_copy(update={"origin": "x"}))
-    assert classify.rubric_of(base) != classify.rubric_of(LikelihoodThresholds(grounding=0.2))
+def test_the_rubric_is_every_number_that_decides_and_not_their_origin():
+    base = LikelihoodThresholds(loop=0.1)
+    rubric = classify.rubric_of(base, SHIPPED)
+    assert rubric == classify.rubric_of(
+        base.model_copy(update={"origin": "x"}), SHIPPED.model_copy(update={"origin": {}})
+    )
+    assert rubric != classify.rubric_of(LikelihoodThresholds(loop=0.2), SHIPPED)
+    assert rubric != classify.rubric_of(base, SHIPPED.model_copy(update={"least": 0.9}))
+
+
+def test_likelihoods_of_another_scorer_are_named_with_the_mend(study, capsys):
+    classify.run(study, SLUG)
+    assert "not calibrated" not in capsys.readouterr().err
+    fitted = artifacts.read_provenance(paths.artifact("labels", SLUG))["judges"]["likelihood"]
+    assert fitted["fits_scorer"] is True
+    rows = artifacts.read(paths.artifact("grounding", SLUG), "grounding").to_dicts()
+    put("grounding", SLUG, rows, "sha256:0/float32")
+    classify.run(study, SLUG)
+    assert "set classify.likelihood.calibration to data/calibration" in capsys.readouterr().err
+    fitted = artifacts.read_provenance(paths.artifact("labels", SLUG))["judges"]["likelihood"]
+    assert fitted["fits_scorer"] is False
 
 
 def test_a_turn_without_measures_is_an_error_that_names_it(study):

@@ -30,6 +30,8 @@ METADATA_KEY = b"userturn"
 TURN_KEY = ("dataset", "item", "condition", "temperature", "sample")
 BASE = "base"
 """The condition of an unperturbed answer."""
+SWAP = "swap"
+"""The condition under which a context shows another prompt's answer."""
 
 PROMPTS = {
     "dataset": "string",
@@ -111,8 +113,12 @@ REFERENCE = {
     "item": "string",  # place in the set's order
     "kind": "string",  # how the turn was made, see reference.py
     "label": "string",  # labels.Label that it has by construction
-    "given": "string",  # label of the judge with the study's thresholds, or null
-    "fitted": "string",  # label with thresholds that were fitted on the other folds, or null
+    "given": "string",  # label of the judge of the study, or null
+    "given_probability": "float64",  # of a follow-up; null where a rule gave the label
+    "fitted": "string",  # label of a judge fitted on the other folds, or null
+    "fitted_probability": "float64",
+    "elsewhere": "string",  # label of a judge fitted on the other sets, or null
+    "elsewhere_probability": "float64",
     "fold": "int64",  # fold of its conversation
     "query": "string",
     "answer": "string",

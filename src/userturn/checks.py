@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from userturn import paths
-from userturn.artifacts import BASE
+from userturn.artifacts import BASE, SWAP
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +29,6 @@ Row = dict[str, Any]
 
 COLUMNS = ("check", "model", "value", "low", "high", "confidence", "turns", "prompts", "expected")
 REFERENCES = {"true": "high", "moved": "low", "spam": "zero"}
-SWAP = "swap"
 
 
 def reference_rows() -> list[Row]:
@@ -39,7 +38,7 @@ def reference_rows() -> list[Row]:
     path = paths.CALIBRATION / "controls.csv"
     if not path.exists():
         return []
-    found = pl.read_csv(path).filter(pl.col("thresholds") == "given")
+    found = pl.read_csv(path).filter(pl.col("calibration") == "given")
     by_kind = {row["kind"]: row for row in found.iter_rows(named=True)}
     return [
         _row(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from userturn import artifacts, paths
 from userturn.errors import ArtifactError
 from userturn.grounding import read_turns
-from userturn.judges import ask, likelihood, llm
-from userturn.params import LIKELIHOOD, LikelihoodThresholds, Study
+from userturn.judges import ask, calibration, likelihood, llm
+from userturn.judges.calibration import Calibration
+from userturn.judges.evidence import MEASURES, Evidence
+from userturn.params import FITTED_CALIBRATION, LIKELIHOOD, LikelihoodThresholds, Study
 
 Row = dict[str, Any]
 
@@ -33,6 +36,7 @@ def run(study: Study, slug: str) -> None:
     for judge in study.classify.judges:
         if judge == LIKELIHOOD:
             rows += by_likelihood(study, slug, turns)
+            facts[judge] = fitted_on(study, slug)
         else:
             judged, facts[judge] = _by_llm(study, judge, stage, turns)
             rows += judged
@@ -45,10 +49,30 @@ def run(study: Study, slug: str) -> None:
     )
 
 
-def rubric_of(thresholds: LikelihoodThresholds) -> str:
-    """Hash (16 hexadecimal digits) of the thresholds; where they come from does not change it."""
-    canonical = thresholds.model_dump_json(exclude={"origin"})
+def rubric_of(thresholds: LikelihoodThresholds, fitted: Calibration) -> str:
+    """Hash (16 hexadecimal digits) of all numbers that decide; their origin does not change it."""
+    chosen = thresholds.model_dump_json(exclude={"origin", "calibration"})
+    canonical = chosen + fitted.model_dump_json(exclude={"origin"})
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def fitted_on(study: Study, slug: str) -> dict[str, Any]:
+    """What the likelihood judge was fitted on, and whether that is what scored this model's turns.
+
+    Likelihoods of another scorer have another scale: a message says so, and the mend.
+    """
+    origin = calibration.of_study(study).origin
+    scorer = str(artifacts.read_provenance(paths.artifact("grounding", slug)).get("weights"))
+    theirs = str(origin.get("scorer"))
+    fits = theirs.rpartition("/")[0] == scorer.rpartition("/")[0]  # the number format may differ
+    if not fits:
+        print(
+            f"classify@{slug}: {study.classify.likelihood.calibration} was fitted on likelihoods "
+            f"of {theirs}, these are of {scorer}: the labels of the judge '{LIKELIHOOD}' are not "
+            f"calibrated; set classify.likelihood.calibration to {FITTED_CALIBRATION}",
+            file=sys.stderr,
+        )
+    return {"calibration": origin, "fits_scorer": fits}
 
 
 def by_likelihood(study: Study, slug: str, turns: Sequence[Row]) -> list[Row]:
@@ -62,8 +86,8 @@ def by_likelihood(study: Study, slug: str, turns: Sequence[Row]) -> list[Row]:
         tuple(row[name] for name in artifacts.TURN_KEY): row
         for row in artifacts.read(path, "grounding").iter_rows(named=True)
     }
-    thresholds = study.classify.likelihood
-    rubric = rubric_of(thresholds)
+    thresholds, fitted = study.classify.likelihood, calibration.of_study(study)
+    rubric = rubric_of(thresholds, fitted)
     rows: list[Row] = []
     for turn in turns:
         measured = measures.get(tuple(turn[name] for name in artifacts.TURN_KEY))
@@ -73,7 +97,7 @@ def by_likelihood(study: Study, slug: str, turns: Sequence[Row]) -> list[Row]:
         if turn["skipped"] is not None:
             label, invalid, reason = None, turn["skipped"], None
         else:
-            label, invalid, reason = _likelihood(turn, measured, thresholds)
+            label, invalid, reason = _likelihood(turn, measured, thresholds, fitted)
         rows.append(_row(turn, LIKELIHOOD, rubric, label=label, invalid=invalid, reason=reason))
     return rows
 
@@ -122,14 +146,14 @@ def _row(turn: Row, judge: str, rubric: str, **found: Any) -> Row:
 
 
 def _likelihood(
-    turn: Row, measured: Row, thresholds: LikelihoodThresholds
+    turn: Row, measured: Row, thresholds: LikelihoodThresholds, fitted: Calibration
 ) -> tuple[str | None, str | None, str | None]:
-    """Label, why there is none, and the rule that fired."""
-    evidence = likelihood.Evidence(
+    """Label, why there is none, and what gave it."""
+    evidence = Evidence(
         text=turn["text"] or "",
         end=turn["end"],
         answer=turn["shown"] or "",
-        **{name: measured[name] for name in likelihood.MEASURES},
+        **{name: measured[name] for name in MEASURES},
     )
-    label, reason = likelihood.judge(evidence, thresholds)
+    label, reason = likelihood.judge(evidence, thresholds, fitted)
     return (label, None, reason) if label else (None, reason, None)

@@ -19,13 +19,16 @@ from userturn.tables import Row, write_bytes, write_csv
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
 ALL = "all"
 SHORT = "short"
 """Follow-ups of fewer than SHORT_WORDS words, of all sets."""
 SHORT_WORDS = 9
-THRESHOLDS = ("given", "fitted")
-"""Labels by the study's thresholds, and by thresholds fitted on the other folds."""
+CALIBRATIONS = ("given", "fitted", "elsewhere")
+"""Labels by the judge of the study, by one fitted on the other folds, by one on the other sets."""
+RECALL = 0.6
+"""Of all follow-ups: where the precision of the ranking by probability is reported."""
 MEASURES = ("grounding", "relevance", "word_overlap")
 HARDEST = "moved"
 RESAMPLES = 500
@@ -33,11 +36,11 @@ RESAMPLES = 500
 COLUMNS = {
     "auc": ("set", "followups", "moved", "measure", "auc", "low", "high", "confidence"),
     "labels": (
-        "thresholds", "set", "label", "turns", "precision", "precision_low", "precision_high",
+        "calibration", "set", "label", "turns", "precision", "precision_low", "precision_high",
         "recall", "recall_low", "recall_high", "f1", "confidence",
     ),
-    "confusion": ("thresholds", "set", "kind", "label", "given", "count"),
-    "controls": ("thresholds", "kind", "turns", "followup", "low", "high", "confidence"),
+    "confusion": ("calibration", "set", "kind", "label", "given", "count"),
+    "controls": ("calibration", "kind", "turns", "followup", "low", "high", "confidence"),
 }  # fmt: skip
 
 
@@ -50,17 +53,18 @@ def write(turns: pl.DataFrame, study: Study, folder: Path) -> None:
         folder: Where the files go.
     """
     auc = list(auc_rows(turns, study))
-    labels = [found for name in THRESHOLDS for found in label_rows(turns, name, study)]
-    controls = [found for name in THRESHOLDS for found in control_rows(turns, name, study)]
+    judges = [name for name in CALIBRATIONS if turns[name].is_not_null().any()]
+    labels = [found for name in judges for found in label_rows(turns, name, study)]
+    controls = [found for name in judges for found in control_rows(turns, name, study)]
     write_csv(folder / "auc.csv", COLUMNS["auc"], auc)
     write_csv(folder / "labels.csv", COLUMNS["labels"], labels)
     write_csv(folder / "controls.csv", COLUMNS["controls"], controls)
-    confusion = [found for name in THRESHOLDS for found in confusion_rows(turns, name)]
+    confusion = [found for name in judges for found in confusion_rows(turns, name)]
     write_csv(folder / "confusion.csv", COLUMNS["confusion"], confusion)
     summary = {
         "sets": {str(name): len(part) for (name,), part in _per_set(turns)},
         "auc": {row["measure"]: _some(row, "auc") for row in auc if row["set"] == ALL},
-        **{name: _summary(turns, name, labels, study) for name in THRESHOLDS},
+        **{name: _summary(turns, name, labels, study) for name in judges},
     }
     write_bytes(folder / "report.json", (json.dumps(summary, indent=2) + "\n").encode())
 
@@ -104,19 +108,19 @@ def auc_rows(turns: pl.DataFrame, study: Study) -> Iterator[Row]:
             }
 
 
-def label_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator[Row]:
+def label_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterator[Row]:
     """Precision, recall and F1 of every label, per set, over all sets, and for short follow-ups."""
     import polars as pl
 
     confidence = study.statistics.confidence
     for name, part in _with_all(turns):
         for label in Label:
-            known, given = pl.col("label").eq(label), pl.col(thresholds).eq(label).fill_null(False)
+            known, given = pl.col("label").eq(label), pl.col(calibration).eq(label).fill_null(False)
             hits = part.filter(known & given).height
             is_label, gets_label = part.filter(known).height, part.filter(given).height
             if is_label or gets_label:
                 yield {
-                    "thresholds": thresholds,
+                    "calibration": calibration,
                     "set": name,
                     "label": str(label),
                     "turns": is_label,
@@ -127,9 +131,9 @@ def label_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator[R
                 }
     few = turns.with_columns(words=pl.col("turn").str.split(" ").list.len())
     few = few.filter(pl.col("label").eq(Label.FOLLOWUP), pl.col("words") < SHORT_WORDS)
-    hits = few.filter(pl.col(thresholds).eq(Label.FOLLOWUP)).height
+    hits = few.filter(pl.col(calibration).eq(Label.FOLLOWUP)).height
     yield {
-        "thresholds": thresholds,
+        "calibration": calibration,
         "set": SHORT,
         "label": str(Label.FOLLOWUP),
         "turns": few.height,
@@ -140,28 +144,28 @@ def label_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator[R
     }
 
 
-def confusion_rows(turns: pl.DataFrame, thresholds: str) -> Iterator[Row]:
+def confusion_rows(turns: pl.DataFrame, calibration: str) -> Iterator[Row]:
     """How often each kind of turn got each label, per set."""
     import polars as pl
 
-    key = ["set", "kind", "label", thresholds]
+    key = ["set", "kind", "label", calibration]
     counted = turns.group_by(key).agg(pl.len().alias("count")).sort(key, nulls_last=True)
     for found in counted.iter_rows(named=True):
-        given = found.pop(thresholds) or "no label"
-        yield {**found, "thresholds": thresholds, "given": given}
+        given = found.pop(calibration) or "no label"
+        yield {**found, "calibration": calibration, "given": given}
 
 
-def control_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator[Row]:
+def control_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterator[Row]:
     """Share labelled `followup` of each kind of turn: high for `true`, near zero for the rest."""
     import polars as pl
 
     known = pl.when(pl.col("kind").eq("true") & pl.col("label").ne(Label.FOLLOWUP))
     kinds = turns.with_columns(kind=known.then(pl.lit("topic shift")).otherwise(pl.col("kind")))
     for (kind,), part in sorted(kinds.group_by("kind")):
-        hits = part.filter(pl.col(thresholds).eq(Label.FOLLOWUP)).height
+        hits = part.filter(pl.col(calibration).eq(Label.FOLLOWUP)).height
         share = _share("followup", hits, part.height, study.statistics.confidence)
         yield {
-            "thresholds": thresholds,
+            "calibration": calibration,
             "kind": kind,
             "turns": part.height,
             "followup": share["followup"],
@@ -171,15 +175,20 @@ def control_rows(turns: pl.DataFrame, thresholds: str, study: Study) -> Iterator
         }
 
 
-def _summary(turns: pl.DataFrame, thresholds: str, labels: list[Row], study: Study) -> Row:
-    """Macro-F1 with its interval, and precision and recall of follow-ups."""
+def _summary(turns: pl.DataFrame, calibration: str, labels: list[Row], study: Study) -> Row:
+    """Macro-F1 with its interval, and precision and recall of follow-ups.
+
+    `at_recall` is the precision with which the turns likeliest to be follow-ups hold RECALL of all
+    follow-ups, whatever the least probability; null where they never do.
+    """
     import numpy as np
+    import polars as pl
 
     present = sorted(set(turns["label"]))
     code = {label: number for number, label in enumerate(present)}
     other = len(present)  # a label that no turn has by construction, or none
     known = np.array([code[label] for label in turns["label"]])
-    given = np.array([code.get(label, other) for label in turns[thresholds]])
+    given = np.array([code.get(label, other) for label in turns[calibration]])
 
     def macro(places: Any) -> float:
         pairs = known[places] * (other + 1) + given[places]
@@ -188,18 +197,49 @@ def _summary(turns: pl.DataFrame, thresholds: str, labels: list[Row], study: Stu
         f1 = 2 * hits / np.maximum(counts.sum(1) + counts[:, :other].sum(0), 1)
         return float(f1.mean())
 
-    rows = {row["set"]: row for row in labels if _is_followup(row, thresholds)}
+    rows = {row["set"]: row for row in labels if _is_followup(row, calibration)}
     followup = _some(rows[ALL], "precision", "recall", "turns") if ALL in rows else None
-    interval = _resampled(turns, macro, study)
+    # A turn that a rule called a follow-up stands in front of all others.
+    chance = pl.when(pl.col(calibration).eq(Label.FOLLOWUP)).then(1.0).otherwise(-1.0)
+    ranking = turns.select(pl.coalesce(f"{calibration}_probability", chance)).to_series().to_numpy()
+    truth = turns["label"].eq(Label.FOLLOWUP).to_numpy()
+
+    def at_recall(places: Any) -> float:
+        return precision_at(ranking[places], truth[places], RECALL)
+
+    everything = np.arange(len(known))
+    at = at_recall(everything)
+    ranked = {"value": at, **_resampled(turns, at_recall, study)} if not np.isnan(at) else None
     return {
-        "macro_f1": {"value": macro(np.arange(len(known))), **interval},
+        "macro_f1": {"value": macro(everything), **_resampled(turns, macro, study)},
+        "at_recall": ranked and {"recall": RECALL, **ranked},
         "followup": followup,
         "short_followups": _some(rows[SHORT], "recall", "turns"),
     }
 
 
-def _is_followup(row: Row, thresholds: str) -> bool:
-    return bool(row["thresholds"] == thresholds and row["label"] == Label.FOLLOWUP)
+def precision_at(scores: NDArray[Any], truth: NDArray[Any], recall: float) -> float:
+    """Highest precision of a ranking among cuts that find at least a share of the truth.
+
+    Args:
+        scores: One per turn; turns below zero are never chosen, and equal ones fall together.
+        truth: Whether each is to be found.
+        recall: The share.
+
+    Returns:
+        The precision; NaN where no cut finds that many.
+    """
+    import numpy as np
+
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order])
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    found = last & (ranked >= 0) & (hits >= recall * truth.sum()) & truth.any()
+    return float((hits / np.arange(1, len(hits) + 1))[found].max()) if found.any() else float("nan")
+
+
+def _is_followup(row: Row, calibration: str) -> bool:
+    return bool(row["calibration"] == calibration and row["label"] == Label.FOLLOWUP)
 
 
 def _resampled(part: pl.DataFrame, statistic: Callable[[Any], float], study: Study) -> Row:

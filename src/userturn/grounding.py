@@ -31,7 +31,7 @@ from itertools import chain, islice
 from typing import Any
 
 from userturn import artifacts, overlap, paths, weights
-from userturn.artifacts import BASE
+from userturn.artifacts import BASE, SWAP
 from userturn.engines.base import ScoreRequest
 from userturn.errors import ArtifactError
 from userturn.params import Ground, Study
@@ -44,8 +44,6 @@ Key = tuple[str, str]
 """Dataset and item."""
 Scores = Sequence[Sequence[float]]
 """Natural-log probabilities per target and token of one request."""
-
-SWAP = "swap"
 
 
 @dataclass(frozen=True, slots=True)

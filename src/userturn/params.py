@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import (
@@ -29,6 +29,12 @@ RUBRICS = Path(__file__).parent / "judges" / "rubrics"
 """Folder of the rubrics of LLM judges, one text file per version."""
 LIKELIHOOD = "likelihood"
 """Name of the judge that is no LLM."""
+SHIPPED_CALIBRATION: Final = "src/userturn/judges/calibration.json"
+FITTED_CALIBRATION: Final = "data/calibration/calibration.json"
+CalibrationFile = Literal[
+    "src/userturn/judges/calibration.json", "data/calibration/calibration.json"
+]
+"""Files of what is fitted in the likelihood judge; whole paths, for DVC to depend on."""
 ALL = "all"
 """How tables call the datasets of a study taken together; no dataset may be called so."""
 
@@ -388,12 +394,15 @@ class Ground(Section):
 
 
 class LikelihoodThresholds(Section):
-    """Cut-offs of the likelihood judge, applied in the order of `judges/likelihood.py`."""
+    """The likelihood judge; its rules in their order: `judges/likelihood.py`."""
 
-    relevance: float = _field(8.0, "Least relevance C of a follow-up.", "nats")
-    grounding: float = _field(-0.05, "Least grounding G of a follow-up.", "nats per token")
-    role_voice: float = _field(
-        0.07, "Role voice V below which a turn is the assistant speaking.", "nats per token"
+    calibration: CalibrationFile = _field(
+        SHIPPED_CALIBRATION,
+        "What is fitted: the file of the package, or, for another scorer than its own, the one "
+        "that stage `calibrate` of this study makes.",
+    )
+    relevance: float = _field(
+        8.0, "Relevance C from which a mere statement goes on the answer.", "nats"
     )
     restatement: Annotated[float, Field(ge=0, le=1)] = _field(
         0.75, "Overlap R with the query from which a turn restates it.", "share"
@@ -405,7 +414,7 @@ class LikelihoodThresholds(Section):
         12, "Longest turn that can be a mere closing.", "words"
     )
     origin: str = _field(
-        "benchmarks/README.md", "Where the numbers come from, printed beside every rate."
+        "benchmarks/README.md", "Where these numbers come from, printed beside every rate."
     )
 
 
@@ -423,12 +432,12 @@ class Classify(Section):
         "Model of all judges of type `local`, one of `models`; where left out, `ground.scorer`.",
     )
     likelihood: LikelihoodThresholds = _field(
-        LikelihoodThresholds, "Thresholds of the likelihood judge."
+        LikelihoodThresholds, "The likelihood judge: what is fitted, and thresholds that are not."
     )
 
 
 class Calibrate(Section):
-    """Fit of the likelihood judge's thresholds on turns with known labels."""
+    """Test and fit of the likelihood judge on turns with known labels."""
 
     sets: Annotated[list[Slug], Field(min_length=1), Unique] = _field(
         lambda: ["own"], "Slugs of `reference`."
@@ -439,9 +448,7 @@ class Calibrate(Section):
     folds: Annotated[int, Field(ge=2)] = _field(
         5, "Folds of the cross-validation; a conversation is whole in one.", "folds"
     )
-    precision: Share = _field(
-        0.9, "Least precision of `followup` that the fitted thresholds aim at.", "share"
-    )
+    precision: Share = _field(0.9, "Least precision of `followup` that the fit aims at.", "share")
 
 
 class Statistics(Section):
@@ -477,7 +484,7 @@ class Study(Section):
     perturb: Perturb = _field(Perturb, "Controlled perturbations of the answer.")
     ground: Ground = _field(Ground, "Likelihood measures.")
     classify: Classify = _field(Classify, "Judges and the label that counts.")
-    calibrate: Calibrate = _field(Calibrate, "Fit of the likelihood judge's thresholds.")
+    calibrate: Calibrate = _field(Calibrate, "Test and fit of the likelihood judge.")
     statistics: Statistics = _field(Statistics, "Intervals and tests.")
     figures: Figures = _field(Figures, "Look of the figures.")
     model: dict[Slug, ModelEntry] = _field(..., "Registry of models by slug.")

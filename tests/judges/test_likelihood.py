@@ -2,14 +2,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn.judges.likelihood import Evidence, judge, states
+from userturn.judges.calibration import Calibration, Scale
+from userturn.judges.evidence import Evidence
+from userturn.judges.likelihood import judge, states
 from userturn.labels import Label
 from userturn.overlap import echo, loop, restatement
 from userturn.params import LikelihoodThresholds
 
-THRESHOLDS = LikelihoodThresholds(
-    relevance=8, grounding=0.1, role_voice=0.0, restatement=0.7, loop=0.4, generic_words=12
+THRESHOLDS = LikelihoodThresholds(relevance=8, restatement=0.7, loop=0.4, generic_words=12)
+CALIBRATION = Calibration(
+    role_voice=0.0,
+    least=0.5,
+    intercept=0.0,
+    measures={"grounding": Scale(mean=0.1, sd=0.1)},
+    weights={"grounding": 1.0},
+    origin={},
 )
+"""A follow-up from a grounding of 0.1."""
 QUERY = "Write a short poem about autumn rain in a harbour town."
 ANSWER = (
     "Grey nets hang dripping by the quay,\nthe gulls complain, the gutters sing,\n"
@@ -27,6 +36,7 @@ def label(text, query=QUERY, answer=ANSWER, grounding=0.0, voice=1.0, end="eos",
         text=text,
         end=end,
         answer=answer,
+        tokens=10,
         grounding=grounding,
         role_voice=voice,
         relevance=relevance,
@@ -34,7 +44,7 @@ def label(text, query=QUERY, answer=ANSWER, grounding=0.0, voice=1.0, end="eos",
         echo=echo(text, answer),
         loop=loop(text),
     )
-    found, reason = judge(evidence, THRESHOLDS)
+    found, reason = judge(evidence, THRESHOLDS, CALIBRATION)
     assert reason
     return found
 
@@ -178,6 +188,8 @@ def test_users_may_speak_of_writing_and_of_users(text):
         "Certainly, I can help with that.",
         "I'm sorry, but I can't continue this poem.",
         "As an AI language model, I have no feelings about rain.",
+        "Are you looking for a poem about the harbour, or about the rain?",
+        "Would you like me to make it longer?",
         "You're welcome! Is there anything else?",
         "How can I help you today?",
         "Here is a second stanza:\nThe lamps come on along the pier.",
@@ -258,12 +270,13 @@ def test_more_grounding_never_unmakes_a_follow_up(text, grounding, more):
         assert label(text, grounding=high) is Label.FOLLOWUP
 
 
-def test_what_fits_any_conversation_is_no_follow_up_however_grounded():
-    text = "Why does the rain walk inland?"
-    assert label(text, grounding=GROUNDED, relevance=7.9) is Label.UNRELATED
-    assert label(text, grounding=GROUNDED, relevance=8.0) is Label.FOLLOWUP
-    assert label(text, grounding=GROUNDED, relevance=None) is None
+def test_the_reason_names_what_decided():
+    evidence = Evidence("Why salt?", "eos", ANSWER, 3, 0.5, 1.0, 20.0, 0.0, 0.1, 0.0)
+    assert judge(evidence, THRESHOLDS, CALIBRATION) == (
+        Label.FOLLOWUP,
+        "p(followup) 0.98 >= 0.5: C 20.0, G 0.500, V 1.000",
+    )
 
 
-def test_what_owes_nothing_to_the_answer_is_no_follow_up_however_relevant():
-    assert label("Why does rain smell so good?", grounding=0.0, relevance=30) is Label.UNRELATED
+def test_without_relevance_there_is_no_label():
+    assert label("Why does the rain walk inland?", grounding=GROUNDED, relevance=None) is None

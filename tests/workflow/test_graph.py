@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from userturn.params import FITTED_CALIBRATION
+
 from .conftest import TOOLS, Clone, plant, study
 
 pytestmark = pytest.mark.slow
@@ -20,10 +22,14 @@ LAPTOP = study(
     ["smollm2_135m"], ["gsm_symbolic", "ifbench", "mt_bench"], "smollm2_135m", "smollm2_135m"
 )
 ELEVEN = study([f"model_{n}" for n in range(11)], [f"set_{n}" for n in range(5)], "judge", "spare")
+ELEVEN["classify"]["likelihood"]["calibration"] = FITTED_CALIBRATION
 
 
 def stages(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
-    """Inputs and outputs of each stage as DVC resolves them, folders as the files in them."""
+    """Inputs and outputs of each stage as DVC resolves them.
+
+    A folder stands for the outputs in it, and a file for the output that it is part of.
+    """
     from dvc.repo import Repo
 
     with chdir(clone.path), Repo(".") as repo:
@@ -35,7 +41,8 @@ def stages(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
     made = set().union(*outs.values())
 
     def files(dep: str) -> set[str]:
-        return {out for out in made if out.startswith(f"{dep}/")} or {dep}
+        inside = {out for out in made if out.startswith(f"{dep}/")}
+        return inside or {out for out in made if dep.startswith(f"{out}/")} or {dep}
 
     return {name: (set().union(*map(files, deps[name])), outs[name]) for name in deps}
 

@@ -9,6 +9,7 @@ import pytest
 
 from judge_server import JudgeServer, serve
 from userturn import artifacts
+from userturn.params import FITTED_CALIBRATION
 
 from .conftest import Clone
 
@@ -70,4 +71,18 @@ def test_judging_again_runs_classify_and_sends_new_rows_only(
     again = server.prompts[asked:]
     assert again
     assert all("Be strict." in prompt for prompt in again)
+    pulled.assert_clean()
+
+
+def test_a_study_can_use_the_judge_that_its_own_calibration_fits(pulled: Clone) -> None:
+    """The shipped judge was fitted on another scorer's likelihoods; every label says so."""
+    path = pulled.path / "data/labels/alpha.parquet"
+    assert not artifacts.read_provenance(path)["judges"]["likelihood"]["fits_scorer"]
+    pulled.edit(
+        lambda params: params["classify"]["likelihood"].update(calibration=FITTED_CALIBRATION)
+    )
+    run = pulled.snakemake()
+    assert run.status == 0, run.text
+    assert run.executed == {"calibrate", *AFTERWARDS}
+    assert artifacts.read_provenance(path)["judges"]["likelihood"]["fits_scorer"]
     pulled.assert_clean()

@@ -1,4 +1,4 @@
-"""The likelihood judge: rules on the text, then role voice `V`, relevance `C` and grounding `G`.
+"""The likelihood judge: rules on the text and role voice, then a classifier over the measures.
 
 Pure. The first rule that fires gives the label, in this order:
 
@@ -9,11 +9,11 @@ Pure. The first rule that fires gives the label, in this order:
 5. `generic`: a short closing with a word of thanks or goodbye and no other content.
 6. `assistant_voice`: an opening or a form that belongs to the assistant, a passage of the answer
    said over again, or `V` below its threshold.
-7. `followup`: `C` and `G` reach their thresholds: the turn belongs to this conversation, and this
-   answer does not make it less likely than another would. Or a yes or no where the answer ends in
-   a question.
-8. `unrelated`: everything else. A question that fits any answer ("Can you explain more?") ends
-   here: asking is not enough.
+7. `followup`: a yes or no where the answer ends in a question.
+
+What no rule decides is a `followup` if the fitted classifier (`calibration.py`) finds that likely
+enough by the measures, and else `unrelated`. A question that fits any answer ("Can you explain
+more?") ends there: asking is not enough.
 
 The word lists are English: in other languages only the rules that read no words apply, and the
 likelihoods. The reason of a label names its rule, so a reader can count how much rests on a list.
@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
+from userturn.judges.calibration import Calibration
+from userturn.judges.evidence import Evidence
 from userturn.labels import Label
 from userturn.overlap import FUNCTION_WORDS, word_set, words
 from userturn.params import LikelihoodThresholds
@@ -88,6 +89,8 @@ ASSISTANT_PHRASE = re.compile(
     | (?:you're|you \s are) \s (?:welcome|a \s helpful) | glad \s i \s could
     | (?:i'?m|i \s am) \s (?:happy|glad|here) \s to \s (?:help|assist)
     | (?:is \s there \s anything \s else|how \s (?:can|may) \s i \s (?:help|assist))
+    | (?:(?:also|and|so) ,? \s)? (?:are \s you \s (?:looking \s for|interested \s in)
+      |would \s you \s like \s (?:me \s to|to \s (?:know|learn|hear|see|try)))\b
     | (?:assistant|system|ai) \s? :
     )
     """,
@@ -144,46 +147,40 @@ OTHER_WORDS = 2
 SYMBOLS = 0.3
 """Least share of letters, marks and digits among the visible characters."""
 
-MEASURES = ("grounding", "role_voice", "relevance", "restatement", "echo", "loop")
-"""Columns of artifacts.GROUNDING that are fields of `Evidence`."""
-
 ENGLISH = 0.2
 """Least share of function words in a text that can be read as English."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the judge reads of one turn.
-
-    Attributes:
-        text: The user turn.
-        end: `eos`, `stop_token`, `length` or `empty`.
-        answer: The answer that its context showed.
-        grounding: `G`, nats per token; None where it was not scored.
-        role_voice: `V`, nats per token; None where it was not scored.
-        relevance: `C`, nats; None where it was not scored.
-        restatement: Overlap `R` with the query, share; None where there is no text.
-        echo: Overlap with the answer, share; None where there is no text.
-        loop: Repeated 4-grams, share; None where there is no text.
-    """
-
-    text: str
-    end: str | None
-    answer: str
-    grounding: float | None
-    role_voice: float | None
-    relevance: float | None
-    restatement: float | None
-    echo: float | None
-    loop: float | None
-
-
-def judge(turn: Evidence, thresholds: LikelihoodThresholds) -> tuple[Label | None, str]:
+def judge(
+    turn: Evidence, thresholds: LikelihoodThresholds, calibration: Calibration
+) -> tuple[Label | None, str]:
     """Label one turn.
 
     Returns:
-        The label and the rule that fired; or None and why there is no label, where the rules on the
-        text leave it open and likelihoods are missing.
+        The label and what gave it; or None and why there is no label, where the rules on the text
+        leave it open and likelihoods are missing.
+    """
+    if found := rules(turn, thresholds, calibration.role_voice):
+        return found
+    probability = calibration.probability(turn)
+    label = Label.FOLLOWUP if probability >= calibration.least else Label.UNRELATED
+    sign = ">=" if label is Label.FOLLOWUP else "<"
+    measured = f"C {turn.relevance:.1f}, G {turn.grounding:.3f}, V {turn.role_voice:.3f}"
+    return label, f"p(followup) {probability:.2f} {sign} {calibration.least:g}: {measured}"
+
+
+def rules(
+    turn: Evidence, thresholds: LikelihoodThresholds, role_voice: float
+) -> tuple[Label | None, str] | None:
+    """What the rules say of one turn, first of all rules that fire.
+
+    Args:
+        turn: The turn and its measures.
+        thresholds: Thresholds of the study.
+        role_voice: Fitted threshold of `V`.
+
+    Returns:
+        As `judge`; None where they leave a scored turn to the classifier.
     """
     text = turn.text.strip()
     if not text:
@@ -208,18 +205,14 @@ def judge(turn: Evidence, thresholds: LikelihoodThresholds) -> tuple[Label | Non
         return Label.ASSISTANT_VOICE, f"repeats the answer: {turn.echo:.2f} of its words"
     if turn.role_voice is None or turn.grounding is None or turn.relevance is None:
         return None, "not scored: no likelihoods for this turn"
-    if turn.role_voice < thresholds.role_voice:
-        return Label.ASSISTANT_VOICE, f"V {turn.role_voice:.3f} < {thresholds.role_voice:g}"
-    belongs, depends = f"C {turn.relevance:.1f}", f"G {turn.grounding:.3f}"
+    if turn.role_voice < role_voice:
+        return Label.ASSISTANT_VOICE, f"V {turn.role_voice:.3f} < {role_voice:g}"
     if turn.relevance >= thresholds.relevance and stated:
-        return Label.ASSISTANT_VOICE, f"goes on stating; {belongs} >= {thresholds.relevance:g}"
+        belongs = f"C {turn.relevance:.1f} >= {thresholds.relevance:g}"
+        return Label.ASSISTANT_VOICE, f"goes on stating; {belongs}"
     if answers_it:
         return Label.FOLLOWUP, "answers the question that the answer ends in"
-    if turn.relevance < thresholds.relevance:
-        return Label.UNRELATED, f"{belongs} < {thresholds.relevance:g}"
-    if turn.grounding < thresholds.grounding:
-        return Label.UNRELATED, f"{depends} < {thresholds.grounding:g}, but {belongs}"
-    return Label.FOLLOWUP, f"{belongs} and {depends} reach their thresholds"
+    return None
 
 
 def states(text: str) -> bool:
