@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from userturn.params import FITTED_CALIBRATION, SHIPPED_CALIBRATION
+
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("userturn")
 
@@ -79,8 +81,23 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     assert "params.yaml: cannot be read" in done.stderr
 
 
+def test_a_probe_of_a_study_that_never_fitted_its_judge_is_named(tmp_path: Path) -> None:
+    study = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(study.replace(SHIPPED_CALIBRATION, FITTED_CALIBRATION))
+    for name in ("config.json", "p.jsonl"):
+        (tmp_path / name).touch()
+    done = run("probe", "--model", ".", "--prompts", "p.jsonl", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{FITTED_CALIBRATION}: does not exist; run `dvc repro calibrate`" in done.stderr
+    assert not (tmp_path / "probe").exists()
+
+
 @pytest.mark.slow
-def test_probe_of_ones_own_model(tmp_path: Path, smollm2_dir: Path) -> None:
+def test_probe_of_ones_own_model(
+    tmp_path: Path, smollm2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USERTURN_CACHE", str(ROOT / ".cache"))  # holds the scorer's weights
+    monkeypatch.setenv("USERTURN_STORE", str(tmp_path / "store"))
     prompts = tmp_path / "p.jsonl"
     prompts.write_text('{"prompt": "What is a leap year?"}\n{"prompt": "Name a prime number."}\n')
     own = ("probe", "--model", str(smollm2_dir), "--prompts", str(prompts))
@@ -93,6 +110,7 @@ def test_probe_of_ones_own_model(tmp_path: Path, smollm2_dir: Path) -> None:
     done = run(*own, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "genuine follow-up rate" in done.stdout
+    assert "not calibrated" not in done.stderr  # the study's scorer scores it, not the model itself
     assert (tmp_path / "probe/reports/metrics.json").exists()
     other = run(*own, "--items", "1", cwd=tmp_path)
     assert "holds another study" in other.stderr

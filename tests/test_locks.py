@@ -23,7 +23,7 @@ def test_a_file_is_held_by_one_at_a_time_and_names_its_holder(tmp_path):
 
 
 def test_a_stage_waits_for_the_process_that_is_at_it(tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv("USERTURN_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.WARNING)
     work = (
         "import sys, time; from userturn import locks\n"
@@ -48,7 +48,13 @@ def test_a_stage_waits_for_the_process_that_is_at_it(tmp_path, monkeypatch, capl
     assert f"generate@m: waiting for process {other.pid}" in caplog.text
 
 
-def test_stages_do_not_wait_for_each_other(tmp_path, monkeypatch):
-    monkeypatch.setenv("USERTURN_CACHE", str(tmp_path))
+def test_stages_do_not_wait_for_each_other_nor_for_another_clones(tmp_path, monkeypatch):
+    monkeypatch.setenv("USERTURN_CACHE", str(tmp_path / "shared"))
+    for clone in ("one", "other"):
+        (tmp_path / clone).mkdir()
+    monkeypatch.chdir(tmp_path / "one")
     with locks.alone("generate@a"), locks.alone("generate@b"):
-        assert len(list((tmp_path / "locks").iterdir())) == 2
+        assert len(list(locks.FOLDER.iterdir())) == 2
+        monkeypatch.chdir(tmp_path / "other")
+        with locks.alone("generate@a"):
+            pass

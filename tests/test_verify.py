@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -164,6 +165,17 @@ def test_rows_that_do_not_fit_the_others(
     rewrite(kind, change)
     found = problems()
     assert message in found[f"data/{kind}/fake.parquet"]
+
+
+def test_unreadable_provenance_is_one_problem_among_others(study: Path) -> None:
+    path = paths.artifact("labels", "fake")
+    table = pq.read_table(path)
+    harmed = {key: value[:-1] + b"?" for key, value in table.schema.metadata.items()}
+    pq.write_table(table.replace_schema_metadata(harmed), path)
+    rewrite("controls", lambda rows: rows[::2])
+    found = problems()
+    assert "carries no provenance" in found["data/labels/fake.parquet"]
+    assert "lacks 8 rows" in found["data/controls/fake.parquet"]
 
 
 def test_provenance_of_another_model_or_stage(study: Path) -> None:

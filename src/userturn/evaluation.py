@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from userturn import stats
+from userturn.judges import calibration
 from userturn.labels import Label
-from userturn.params import Study
+from userturn.params import FITTED_CALIBRATION, Study
 from userturn.tables import Row, write_bytes, write_csv
 
 if TYPE_CHECKING:
@@ -63,10 +64,22 @@ def write(turns: pl.DataFrame, study: Study, folder: Path) -> None:
     write_csv(folder / "confusion.csv", COLUMNS["confusion"], confusion)
     summary = {
         "sets": {str(name): len(part) for (name,), part in _per_set(turns)},
+        "given_was_fitted_on": _seen(study),
         "auc": {row["measure"]: _some(row, "auc") for row in auc if row["set"] == ALL},
         **{name: _summary(turns, name, labels, study) for name in judges},
     }
     write_bytes(folder / "report.json", (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def _seen(study: Study) -> list[str]:
+    """Sets of the study on whose turns the judge of the study was fitted: of these it knows more.
+
+    A judge that is fitted here labels every turn by a fit without its conversation.
+    """
+    if study.classify.likelihood.calibration == FITTED_CALIBRATION:
+        return []
+    fitted_on = calibration.of_study(study).origin.get("sets", [])
+    return [name for name in study.calibrate.sets if name in fitted_on]
 
 
 def auc_rows(turns: pl.DataFrame, study: Study) -> Iterator[Row]:
@@ -108,19 +121,19 @@ def auc_rows(turns: pl.DataFrame, study: Study) -> Iterator[Row]:
             }
 
 
-def label_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterator[Row]:
+def label_rows(turns: pl.DataFrame, judge: str, study: Study) -> Iterator[Row]:
     """Precision, recall and F1 of every label, per set, over all sets, and for short follow-ups."""
     import polars as pl
 
     confidence = study.statistics.confidence
     for name, part in _with_all(turns):
         for label in Label:
-            known, given = pl.col("label").eq(label), pl.col(calibration).eq(label).fill_null(False)
+            known, given = pl.col("label").eq(label), pl.col(judge).eq(label).fill_null(False)
             hits = part.filter(known & given).height
             is_label, gets_label = part.filter(known).height, part.filter(given).height
             if is_label or gets_label:
                 yield {
-                    "calibration": calibration,
+                    "calibration": judge,
                     "set": name,
                     "label": str(label),
                     "turns": is_label,
@@ -131,9 +144,9 @@ def label_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterator[
                 }
     few = turns.with_columns(words=pl.col("turn").str.split(" ").list.len())
     few = few.filter(pl.col("label").eq(Label.FOLLOWUP), pl.col("words") < SHORT_WORDS)
-    hits = few.filter(pl.col(calibration).eq(Label.FOLLOWUP)).height
+    hits = few.filter(pl.col(judge).eq(Label.FOLLOWUP)).height
     yield {
-        "calibration": calibration,
+        "calibration": judge,
         "set": SHORT,
         "label": str(Label.FOLLOWUP),
         "turns": few.height,
@@ -144,28 +157,28 @@ def label_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterator[
     }
 
 
-def confusion_rows(turns: pl.DataFrame, calibration: str) -> Iterator[Row]:
+def confusion_rows(turns: pl.DataFrame, judge: str) -> Iterator[Row]:
     """How often each kind of turn got each label, per set."""
     import polars as pl
 
-    key = ["set", "kind", "label", calibration]
+    key = ["set", "kind", "label", judge]
     counted = turns.group_by(key).agg(pl.len().alias("count")).sort(key, nulls_last=True)
     for found in counted.iter_rows(named=True):
-        given = found.pop(calibration) or "no label"
-        yield {**found, "calibration": calibration, "given": given}
+        given = found.pop(judge) or "no label"
+        yield {**found, "calibration": judge, "given": given}
 
 
-def control_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterator[Row]:
+def control_rows(turns: pl.DataFrame, judge: str, study: Study) -> Iterator[Row]:
     """Share labelled `followup` of each kind of turn: high for `true`, near zero for the rest."""
     import polars as pl
 
     known = pl.when(pl.col("kind").eq("true") & pl.col("label").ne(Label.FOLLOWUP))
     kinds = turns.with_columns(kind=known.then(pl.lit("topic shift")).otherwise(pl.col("kind")))
     for (kind,), part in sorted(kinds.group_by("kind")):
-        hits = part.filter(pl.col(calibration).eq(Label.FOLLOWUP)).height
+        hits = part.filter(pl.col(judge).eq(Label.FOLLOWUP)).height
         share = _share("followup", hits, part.height, study.statistics.confidence)
         yield {
-            "calibration": calibration,
+            "calibration": judge,
             "kind": kind,
             "turns": part.height,
             "followup": share["followup"],
@@ -175,7 +188,7 @@ def control_rows(turns: pl.DataFrame, calibration: str, study: Study) -> Iterato
         }
 
 
-def _summary(turns: pl.DataFrame, calibration: str, labels: list[Row], study: Study) -> Row:
+def _summary(turns: pl.DataFrame, judge: str, labels: list[Row], study: Study) -> Row:
     """Macro-F1 with its interval, and precision and recall of follow-ups.
 
     `at_recall` is the precision with which the turns likeliest to be follow-ups hold RECALL of all
@@ -188,7 +201,7 @@ def _summary(turns: pl.DataFrame, calibration: str, labels: list[Row], study: St
     code = {label: number for number, label in enumerate(present)}
     other = len(present)  # a label that no turn has by construction, or none
     known = np.array([code[label] for label in turns["label"]])
-    given = np.array([code.get(label, other) for label in turns[calibration]])
+    given = np.array([code.get(label, other) for label in turns[judge]])
 
     def macro(places: Any) -> float:
         pairs = known[places] * (other + 1) + given[places]
@@ -197,11 +210,11 @@ def _summary(turns: pl.DataFrame, calibration: str, labels: list[Row], study: St
         f1 = 2 * hits / np.maximum(counts.sum(1) + counts[:, :other].sum(0), 1)
         return float(f1.mean())
 
-    rows = {row["set"]: row for row in labels if _is_followup(row, calibration)}
+    rows = {row["set"]: row for row in labels if _is_followup(row, judge)}
     followup = _some(rows[ALL], "precision", "recall", "turns") if ALL in rows else None
     # A turn that a rule called a follow-up stands in front of all others.
-    chance = pl.when(pl.col(calibration).eq(Label.FOLLOWUP)).then(1.0).otherwise(-1.0)
-    ranking = turns.select(pl.coalesce(f"{calibration}_probability", chance)).to_series().to_numpy()
+    chance = pl.when(pl.col(judge).eq(Label.FOLLOWUP)).then(1.0).otherwise(-1.0)
+    ranking = turns.select(pl.coalesce(f"{judge}_probability", chance)).to_series().to_numpy()
     truth = turns["label"].eq(Label.FOLLOWUP).to_numpy()
 
     def at_recall(places: Any) -> float:
@@ -238,8 +251,8 @@ def precision_at(scores: NDArray[Any], truth: NDArray[Any], recall: float) -> fl
     return float((hits / np.arange(1, len(hits) + 1))[found].max()) if found.any() else float("nan")
 
 
-def _is_followup(row: Row, calibration: str) -> bool:
-    return bool(row["calibration"] == calibration and row["label"] == Label.FOLLOWUP)
+def _is_followup(row: Row, judge: str) -> bool:
+    return bool(row["calibration"] == judge and row["label"] == Label.FOLLOWUP)
 
 
 def _resampled(part: pl.DataFrame, statistic: Callable[[Any], float], study: Study) -> Row:

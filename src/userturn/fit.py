@@ -48,7 +48,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Label of an example, and the classifier's probability; None where a rule or nothing ruled."""
+    """What the judge says of an example.
+
+    Attributes:
+        label: Its label; None where it was not scored and no rule on the text gives one.
+        probability: The classifier's, of a follow-up; None where it was not asked.
+    """
 
     label: Label | None
     probability: float | None

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from userturn import paths
-
 log = logging.getLogger(__name__)
 
+FOLDER = Path(".cache/locks")
+"""In the clone, not in paths.cache(), which clones may share."""
 POLL_S = 0.2
 
 
@@ -49,7 +49,7 @@ def alone(stage: str) -> Iterator[None]:
 
     What that one has finished is in the store afterwards, so nothing is asked twice.
     """
-    path = paths.cache() / "locks" / f"{stage}.lock"
+    path = FOLDER / f"{stage}.lock"
     told = False
     while (handle := take(path)) is None:
         if not told:

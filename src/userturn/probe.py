@@ -1,6 +1,8 @@
 """Probe a model and a prompt file of one's own: a whole study in a folder, without DVC.
 
-The folder gets its own `params.yaml`, so the probe can be read and run again like any study.
+The folder gets its own `params.yaml`, so the probe can be read and run again like any study. Turns
+are scored by the scorer of this folder's study, because the likelihood judge was fitted on its
+likelihoods, and rates of two models are comparable only by one judge.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from userturn import stages
+from userturn import paths, stages, tables
 from userturn.errors import StudyError, UserturnError
-from userturn.params import PARAMS_FILE, Study, load_study
+from userturn.params import FITTED_CALIBRATION, PARAMS_FILE, Study, expand_path, load_study
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,10 @@ def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run:
         if not path.exists():
             raise UserturnError(f"{path}: does not exist; name {what}")
     study = probe_study(model, prompts, items)
+    fitted = Path(FITTED_CALIBRATION)
+    needed = study.classify.likelihood.calibration == FITTED_CALIBRATION
+    if needed and not fitted.exists():
+        raise UserturnError(f"{fitted}: does not exist; run `dvc repro calibrate`")
     if dry_run:
         _describe(study, prompts)
         return
@@ -48,6 +54,8 @@ def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run:
         raise UserturnError(f"{params}: holds another study; choose another folder with --out")
     out.mkdir(parents=True, exist_ok=True)
     params.write_text(text, encoding="utf-8")
+    if needed:
+        tables.write_bytes(out / fitted, fitted.read_bytes())
     with _inside(out):
         # Calibration is about the judge and its scorer, not about the model that is probed.
         steps = [step for step in stages.instances(study) if step[0] != "calibrate"]
@@ -59,7 +67,10 @@ def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run:
 
 
 def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
-    """This folder's study, or the defaults, on one model and one prompt file; it scores itself."""
+    """This folder's study, or the defaults, on one model and one prompt file.
+
+    Without a study the model scores itself, and what the judge says is not calibrated.
+    """
     base: dict[str, Any] = {}
     if PARAMS_FILE.exists():
         base = load_study().model_dump(mode="json")
@@ -67,12 +78,23 @@ def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
     entry = {"source": {"type": "file", "path": str(model.resolve())}, "family": "own"}
     source = {"type": "file", "path": str(prompts.resolve())}
     base["prompts"] = {"datasets": ["prompts"], "items": items}
-    base["models"] = {"pretrained": [slug], "probe": [slug]}
-    base["ground"] = {**base.get("ground", {}), "scorer": slug}
-    base["classify"] = {**base.get("classify", {}), "judge_model": slug}
-    base["model"] = {slug: entry}
+    scorer = base.get("ground", {}).get("scorer", slug)
+    judge_model = base.get("classify", {}).get("judge_model", scorer)
+    known = {name: _absolute(base["model"][name]) for name in {scorer, judge_model} - {slug}}
+    base["model"] = {slug: entry, **known}
+    base["models"] = {"pretrained": list(base["model"]), "probe": [slug]}
+    base["ground"] = {**base.get("ground", {}), "scorer": scorer}
+    base["classify"] = {**base.get("classify", {}), "judge_model": judge_model}
     base["dataset"] = {"prompts": {"kind": "jsonl", "source": source}}
     return Study.model_validate(base)
+
+
+def _absolute(entry: dict[str, Any]) -> dict[str, Any]:
+    """A model's entry that holds in any folder."""
+    source = entry["source"]
+    if source["type"] == "file":
+        source = {**source, "path": str(expand_path(source["path"]).resolve())}
+    return {**entry, "source": source}
 
 
 def _describe(study: Study, prompts: Path) -> None:
@@ -107,9 +129,14 @@ def _print_rates() -> None:
 
 @contextmanager
 def _inside(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
+    """Work in a folder with the downloads and converted weights of this one."""
+    before, set_before = Path.cwd(), os.environ.get("USERTURN_CACHE")
+    os.environ["USERTURN_CACHE"] = str(paths.cache().resolve())
     os.chdir(folder)
     try:
         yield
     finally:
         os.chdir(before)
+        os.environ.pop("USERTURN_CACHE")
+        if set_before is not None:
+            os.environ["USERTURN_CACHE"] = set_before
