@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from userturn import __version__
 
@@ -174,7 +176,22 @@ class Origin:
 
 
 @pytest.fixture(scope="session")
-def origin(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) -> Origin:
+def origin(
+    tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str], worker_id: str
+) -> Origin:
+    """Made by the first process of the session that asks; no test changes it."""
+    alone = worker_id == "master"
+    base = tmp_path_factory.getbasetemp()
+    made = (base if alone else base.parent) / "origin.pickle"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            made.write_bytes(pickle.dumps(make_origin(tmp_path_factory, tool_env)))
+    found = pickle.loads(made.read_bytes())
+    assert isinstance(found, Origin)
+    return found
+
+
+def make_origin(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) -> Origin:
     params = study(["alpha"], ["first"], scorer="alpha", spare="beta")
     clone = plant(tmp_path_factory.mktemp("origin"), params, tool_env)
     first_run = clone.snakemake()
@@ -192,14 +209,14 @@ def origin(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]) -
 def fresh(origin: Origin, tmp_path: Path) -> Clone:
     """A clone of the origin, nothing pulled."""
     origin.clone.git("clone", "--quiet", str(origin.clone.path), str(tmp_path / "clone"))
-    return Clone(tmp_path / "clone", origin.clone.env)
+    return Clone(tmp_path / "clone", dict(origin.clone.env))
 
 
 @pytest.fixture
 def copied(origin: Origin, tmp_path: Path) -> Clone:
     """The origin itself, copied with its caches: every file is there and nothing needs a remote."""
     shutil.copytree(origin.clone.path, tmp_path / "clone", symlinks=True)
-    return Clone(tmp_path / "clone", origin.clone.env)
+    return Clone(tmp_path / "clone", dict(origin.clone.env))
 
 
 @pytest.fixture

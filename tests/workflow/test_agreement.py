@@ -56,18 +56,18 @@ def assert_both_run(
     clone.assert_clean()
 
 
-def test_first_run_executes_everything_and_the_next_nothing(origin: Origin) -> None:
+def test_first_run_executes_everything_and_the_next_nothing(origin: Origin, copied: Clone) -> None:
     assert origin.first_run.scheduled == STAGES
     assert origin.first_run.executed == STAGES
-    assert not list(origin.clone.path.glob("data/**/.gitignore"))
-    assert not list(origin.clone.path.glob("reports/**/.gitignore"))
-    again = origin.clone.snakemake()
+    assert not list(copied.path.glob("data/**/.gitignore"))
+    assert not list(copied.path.glob("reports/**/.gitignore"))
+    again = copied.snakemake()
     assert again.status == 0
     assert again.executed == again.scheduled == set()
-    repro = origin.clone.dvc("repro")
+    repro = copied.dvc("repro")
     assert repro.status == 0, repro.text
     assert repro.executed == set()
-    origin.clone.assert_clean()
+    copied.assert_clean()
 
 
 def test_pulled_clone_has_nothing_to_do(pulled: Clone) -> None:
