@@ -140,9 +140,13 @@ def run(study: Study) -> None:
 
 
 def _calibration() -> Row:
-    """How the likelihood judge does on turns of known label; a probe has none."""
+    """How the likelihood judge does on turns of known label.
+
+    A probe has none, nor has a judge fitted here whose conversations are all of one fold.
+    """
     path = paths.CALIBRATION / "report.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))["given"]) if path.exists() else {}
+    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return dict(report.get("given", {}))
 
 
 # --- reading ------------------------------------------------------------------------------------
