@@ -1,12 +1,12 @@
 # The paper's steps as rules: prompts and weights -> generate -> perturb -> ground -> classify ->
 # tables -> figures. Rules schedule; what a step runs, and whether it must, is decided by DVC
 # (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the files' times:
-# src/userturn/workflow.py.
+# src/userturn/workflow/decision.py.
 from snakemake.exceptions import WorkflowError
 
-from userturn.errors import UserturnError
-from userturn.params import FITTED_CALIBRATION
-from userturn.workflow import begin, code, share, trigger
+from userturn.base.errors import UserturnError
+from userturn.study.params import FITTED_CALIBRATION
+from userturn.workflow.decision import begin, share, trigger
 
 try:
     plan = begin(config, decide=workflow.is_main_process)
@@ -65,7 +65,6 @@ rule prompts:
     "Fetch one dataset and keep the first n items of its seeded order."
     input:
         trigger=trigger("prompts@{dataset}"),
-        code=ancient(code("prompts", "sources.py")),
     output:
         "data/prompts/{dataset}.parquet",
     log:
@@ -80,7 +79,6 @@ rule weights:
     "Fetch one model's weights, convert them, and record which bytes they are."
     input:
         trigger=trigger("weights@{model}"),
-        code=ancient(code("sources.py", "weights.py")),
     output:
         "data/weights/{model}/weights.json",
     log:
@@ -99,7 +97,6 @@ rule generate:
         trigger=trigger("generate@{model}"),
         prompts=artifact(*PROMPTS),
         weights=artifact("data/weights/{model}/weights.json"),
-        code=ancient(code("generate.py", "requests.py", "roles.py", "tasks.py")),
     output:
         answers="data/answers/{model}.parquet",
         user_turns="data/user_turns/{model}.parquet",
@@ -123,7 +120,6 @@ rule perturb:
         prompts=artifact(*PROMPTS),
         weights=artifact("data/weights/{model}/weights.json"),
         answers=artifact("data/answers/{model}.parquet"),
-        code=ancient(code("perturb.py", "requests.py", "roles.py")),
     output:
         "data/controls/{model}.parquet",
     log:
@@ -148,7 +144,6 @@ rule ground:
         answers=artifact("data/answers/{model}.parquet"),
         user_turns=artifact("data/user_turns/{model}.parquet"),
         controls=artifact("data/controls/{model}.parquet"),
-        code=ancient(code("grounding.py", "overlap.py", "roles.py", "scorer.py")),
     output:
         "data/grounding/{model}.parquet",
     log:
@@ -175,16 +170,6 @@ rule classify:
         grounding=artifact("data/grounding/{model}.parquet"),
         weights=artifact(f"data/weights/{JUDGE}/weights.json"),
         calibration=CALIBRATION,
-        code=ancient(
-            code(
-                "classify.py",
-                "judges",
-                "labels.py",
-                "overlap.py",
-                "requests.py",
-                "roles.py",
-            )
-        ),
     output:
         "data/labels/{model}.parquet",
     log:
@@ -206,22 +191,6 @@ rule calibrate:
         trigger=trigger("calibrate"),
         references=ancient("data/reference"),
         weights=artifact(f"data/weights/{SCORER}/weights.json"),
-        code=ancient(
-            code(
-                "calibrate.py",
-                "evaluation.py",
-                "fit.py",
-                "grounding.py",
-                "judges/calibration.json",
-                "judges/calibration.py",
-                "judges/evidence.py",
-                "judges/likelihood.py",
-                "overlap.py",
-                "reference.py",
-                "roles.py",
-                "scorer.py",
-            )
-        ),
     output:
         directory("data/calibration"),
     log:
@@ -249,16 +218,6 @@ rule tables:
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
         calibration=artifact("data/calibration"),
         human=ancient("data/human"),
-        code=ancient(
-            code(
-                "annotate/sample.py",
-                "checks.py",
-                "corrected.py",
-                "judges/human.py",
-                "stats.py",
-                "tables.py",
-            )
-        ),
     output:
         metrics=report("reports/metrics.json", category="Numbers"),
         tables=report(
@@ -277,7 +236,6 @@ rule figures:
     input:
         trigger=trigger("figures"),
         tables=artifact("reports/tables"),
-        code=ancient(code("figures.py", "userturn.mplstyle")),
     output:
         report(
             directory("reports/figures"), patterns=["{figure}.svg"], category="Figures"

@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from userturn import artifacts, fit, paths
-from userturn.evaluation import RECALL, precision_at
-from userturn.fit import Example
-from userturn.judges import likelihood
-from userturn.judges.calibration import SHIPPED, read
-from userturn.judges.evidence import MEASURES, Evidence
-from userturn.labels import Label
-from userturn.params import load_study
+from userturn import artifacts
+from userturn.artifacts.labels import Label
+from userturn.base import paths
+from userturn.judges.calibration import fit
+from userturn.judges.calibration.evaluation import RECALL, precision_at
+from userturn.judges.calibration.fit import Example
+from userturn.judges.likelihood import rules as likelihood
+from userturn.judges.likelihood.calibration import SHIPPED, read
+from userturn.judges.likelihood.evidence import MEASURES, Evidence
+from userturn.study.params import load_study
 
 PRECISION = 0.9
 Scorer = Callable[[Sequence[Example], Sequence[Example]], Any]

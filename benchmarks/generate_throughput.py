@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from userturn.engines.base import eos_ids
+from userturn.engines.requests import Request, Sampling
 from userturn.engines.vllm import VllmEngine, engine_arguments, sampling_parameters
-from userturn.params import EngineParams
-from userturn.requests import Request, Sampling
+from userturn.study.params import EngineParams
 
 
 def main() -> None:

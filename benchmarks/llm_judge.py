@@ -28,12 +28,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from userturn import classify, weights
-from userturn.grounding import read_turns
-from userturn.judges.ask import Asker, Verdict
-from userturn.judges.injections import PAIRS
-from userturn.judges.llm import Item
-from userturn.params import Study, load_study
+from userturn.judges.llm.ask import Asker, Verdict
+from userturn.judges.llm.injections import PAIRS
+from userturn.judges.llm.reply import Item
+from userturn.measures.grounding import read_turns
+from userturn.models import weights
+from userturn.stages import classify
+from userturn.study.params import Study, load_study
 
 
 def choose_judge(study: Study, judge: str | None, model: Path | None) -> tuple[Study, str]:

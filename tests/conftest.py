@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from userturn import weights
-from userturn.params import Study, load_study
+from userturn.models import weights
+from userturn.study.params import Study, load_study
 
 ROOT = Path(__file__).parents[1]
 

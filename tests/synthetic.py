@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from userturn import __version__, artifacts, paths
-from userturn.labels import Label
-from userturn.params import Study, load_study
+from userturn import __version__, artifacts
+from userturn.artifacts.labels import Label
+from userturn.base import paths
+from userturn.study.params import Study, load_study
 
 ROOT = Path(__file__).parents[1]
 Row = dict[str, Any]

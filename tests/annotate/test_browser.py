@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from synthetic import make_study, write_artifacts
-from userturn.annotate import sample, server
-from userturn.judges import human
-from userturn.labels import Label
+from userturn.annotate import server
+from userturn.artifacts.labels import Label
+from userturn.judges.human import labels as human
+from userturn.judges.human import sample
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from synthetic import make_study, write_artifacts
-from userturn.annotate import sample, server
+from userturn.annotate import server
 from userturn.artifacts import TURN_KEY
-from userturn.errors import UserturnError
-from userturn.judges import human
+from userturn.base.errors import UserturnError
+from userturn.judges.human import labels as human
+from userturn.judges.human import sample
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from userturn.engines import create
 from userturn.engines.base import ScoreRequest
-from userturn.params import EngineParams
-from userturn.requests import Request, Sampling
+from userturn.engines.requests import Request, Sampling
+from userturn.study.params import EngineParams
 
 pytestmark = pytest.mark.slow
 

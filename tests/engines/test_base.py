@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from userturn.base.errors import EngineError
 from userturn.engines.base import (
     ScoreRequest,
     check_fits,
@@ -14,8 +15,7 @@ from userturn.engines.base import (
     finish,
     steps,
 )
-from userturn.errors import EngineError
-from userturn.requests import Completion, Request, Sampling
+from userturn.engines.requests import Completion, Request, Sampling
 
 EOS = frozenset({2})
 

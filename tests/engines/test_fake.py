@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
+from userturn.base.errors import EngineError
 from userturn.engines.base import ScoreRequest
 from userturn.engines.fake import IM_END, IM_START, SPECIALS, FakeEngine, make_model
-from userturn.errors import EngineError
-from userturn.params import EngineParams
-from userturn.requests import Request, Sampling
+from userturn.engines.requests import Request, Sampling
+from userturn.study.params import EngineParams
 
 STOP = tuple(sorted(SPECIALS))
 

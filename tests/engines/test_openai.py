@@ -12,13 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from userturn import http
-from userturn.engines import create, fake
+from userturn.base.errors import EngineError, StudyError
+from userturn.engines import create, fake, http
 from userturn.engines.base import ScoreRequest
 from userturn.engines.openai import choose
-from userturn.errors import EngineError, StudyError
-from userturn.params import EngineParams
-from userturn.requests import Completion, Request, Sampling
+from userturn.engines.requests import Completion, Request, Sampling
+from userturn.study.params import EngineParams
 
 STOP = (256, 257, 258)
 

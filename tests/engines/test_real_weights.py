@@ -9,11 +9,11 @@ import random
 
 import pytest
 
+from userturn.base.errors import EngineError
 from userturn.engines import create
 from userturn.engines.base import ScoreRequest
-from userturn.errors import EngineError
-from userturn.params import EngineParams
-from userturn.requests import Request, Sampling, derive_seed
+from userturn.engines.requests import Request, Sampling, derive_seed
+from userturn.study.params import EngineParams
 
 pytestmark = pytest.mark.slow
 

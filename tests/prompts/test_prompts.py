@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn import artifacts, paths, prompts
-from userturn.errors import ArtifactError, PromptError, SourceError
-from userturn.params import load_study
+from userturn import artifacts, prompts
+from userturn.base import paths
+from userturn.base.errors import ArtifactError, PromptError, SourceError
 from userturn.prompts import Prompt, select
+from userturn.stages import prompts as prompts_stage
+from userturn.study.params import load_study
 
 LAPTOP = load_study(Path(__file__).resolve().parents[2] / "studies/laptop.yaml")
 ITEMS = st.lists(st.text(max_size=8), unique=True, max_size=30)
@@ -68,19 +70,19 @@ def study(tmp_path, monkeypatch):
 
 def test_the_stage_writes_the_same_bytes_again(study):
     path = paths.artifact("prompts", "mine")
-    prompts.run(study(3), "mine")
+    prompts_stage.run(study(3), "mine")
     once = path.read_bytes()
-    prompts.run(study(3), "mine")
+    prompts_stage.run(study(3), "mine")
     assert path.read_bytes() == once
-    prompts.run(study(3, seed=1), "mine")
+    prompts_stage.run(study(3, seed=1), "mine")
     assert path.read_bytes() != once
 
 
 def test_the_stage_keeps_the_order_and_says_what_it_took(study, capsys):
-    prompts.run(study(3), "mine")
+    prompts_stage.run(study(3), "mine")
     assert capsys.readouterr().err == ""
     few = prompts.read(["mine"]).sort("order")
-    prompts.run(study(9), "mine")
+    prompts_stage.run(study(9), "mine")
     assert capsys.readouterr().err == "dataset 'mine' has 5 items, 9 asked for: all 5 taken\n"
     all_of_them = prompts.read(["mine"]).sort("order")
     assert all_of_them["order"].to_list() == [0, 1, 2, 3, 4]
@@ -95,14 +97,14 @@ def test_the_stage_keeps_the_order_and_says_what_it_took(study, capsys):
 
 
 def test_a_dataset_that_cannot_be_read_leaves_the_old_prompts(study):
-    prompts.run(study(3), "mine")
+    prompts_stage.run(study(3), "mine")
     before = paths.artifact("prompts", "mine").read_bytes()
     with pytest.raises(SourceError, match="sha256 differs"):
-        prompts.run(study(3, sha256="0" * 64), "mine")
+        prompts_stage.run(study(3, sha256="0" * 64), "mine")
     with Path("mine.jsonl").open("a") as file:
         file.write("\n{broken")
     with pytest.raises(PromptError, match=r"mine\.jsonl, line 6"):
-        prompts.run(study(3), "mine")
+        prompts_stage.run(study(3), "mine")
     assert paths.artifact("prompts", "mine").read_bytes() == before
 
 
@@ -115,4 +117,4 @@ def test_only_generated_kinds_are_generated(study):
     raw = study(3).model_dump()
     raw["dataset"]["mine"]["kind"] = "gsm_symbolic"
     with pytest.raises(PromptError, match=r"dataset\.mine\.source\.type: kind 'gsm_symbolic'"):
-        prompts.run(type(LAPTOP).model_validate(raw), "mine")
+        prompts_stage.run(type(LAPTOP).model_validate(raw), "mine")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from userturn import prompts
-from userturn.errors import PromptError
+from userturn.base.errors import PromptError
 from userturn.prompts import collect, gsm_symbolic, read_rows
 
 DATA = Path(os.environ.get("USERTURN_DATA", Path(__file__).resolve().parents[3] / "shared/data"))

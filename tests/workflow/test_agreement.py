@@ -109,7 +109,7 @@ def test_resources_reach_no_model(pulled: Clone) -> None:
 def test_changed_code_runs_its_stage_and_stops_at_equal_bytes(pulled: Clone) -> None:
     downstream = {"classify@alpha", "tables", "figures"}
     for _ in range(2):  # the second time Snakemake knows the bytes that the triggers had
-        with (pulled.path / "src/userturn/classify.py").open("a") as file:
+        with (pulled.path / "src/userturn/stages/classify.py").open("a") as file:
             file.write("\n# a comment\n")
         run = pulled.snakemake()
         assert run.scheduled == downstream
@@ -198,7 +198,7 @@ def test_switch_between_two_studies_and_back(copied: Clone) -> None:
 
 
 def test_comment_accepted_with_commit_runs_nothing(copied: Clone) -> None:
-    with (copied.path / "src/userturn/generate.py").open("a") as file:
+    with (copied.path / "src/userturn/stages/generate.py").open("a") as file:
         file.write("\n# a comment\n")
     assert "generate@alpha" in copied.dvc("status").text
     accepted = copied.dvc("commit", "--force", "generate@alpha")

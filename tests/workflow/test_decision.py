@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn.errors import StudyError
-from userturn.workflow import Stage, reasons, refuse_overrides, stale, value_at, write_triggers
+from userturn.base.errors import StudyError
+from userturn.workflow.decision import (
+    Stage,
+    reasons,
+    refuse_overrides,
+    stale,
+    value_at,
+    write_triggers,
+)
 
 
 def stage(name: str, deps: list[str], outs: list[str], *changed: str) -> Stage:

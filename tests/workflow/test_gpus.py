@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from userturn import devices, locks
+from userturn.base import locks
+from userturn.engines import devices
 
 from .conftest import plant, study
 

@@ -9,7 +9,7 @@ import pytest
 
 from judge_server import JudgeServer, serve
 from userturn import artifacts
-from userturn.params import FITTED_CALIBRATION
+from userturn.study.params import FITTED_CALIBRATION
 
 from .conftest import Clone
 
@@ -62,7 +62,7 @@ def test_judging_again_runs_classify_and_sends_new_rows_only(
     assert len(server.prompts) == asked
 
     # Another version of the rubric asks about every turn again, and generates nothing.
-    rubrics = pulled.path / "src/userturn/judges/rubrics"
+    rubrics = pulled.path / "src/userturn/judges/llm/rubrics"
     (rubrics / "v2.txt").write_text((rubrics / "v1.txt").read_text() + "Be strict.\n")
     pulled.edit(lambda params: params["judge"]["remote"].update(rubric="v2"))
     run = pulled.dvc("repro")

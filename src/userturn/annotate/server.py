@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from userturn.annotate import sample
-from userturn.errors import UserturnError
-from userturn.judges import human
-from userturn.labels import MEANING, Label
+from userturn.artifacts.labels import MEANING, Label
+from userturn.base.errors import UserturnError
+from userturn.judges.human import labels as human
+from userturn.judges.human import sample
 
 if TYPE_CHECKING:
-    from userturn.params import Study
+    from userturn.study.params import Study
 
 LOOPBACK = "127.0.0.1"
 LONGEST_POST = 4096  # bytes

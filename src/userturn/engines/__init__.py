@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from userturn.base.errors import EngineError
 from userturn.engines.base import Engine, ScoreRequest
-from userturn.errors import EngineError
-from userturn.params import EngineName, EngineParams
+from userturn.study.params import EngineName, EngineParams
 
 __all__ = ["Engine", "ScoreRequest", "create", "resolve"]
 

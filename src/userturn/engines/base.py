@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from userturn.errors import EngineError
-from userturn.requests import Completion, End, Request, Sampling
+from userturn.base.errors import EngineError
+from userturn.engines.requests import Completion, End, Request, Sampling
 
 _MEMORY_SIGNS = (
     "out of memory",  # CUDA, HIP, XPU

@@ -24,7 +24,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from userturn import __version__, devices
+from userturn import __version__
+from userturn.base.errors import EngineError
+from userturn.engines import devices
 from userturn.engines.base import (
     Engine,
     EngineMemoryError,
@@ -34,9 +36,8 @@ from userturn.engines.base import (
     eos_ids,
     finish,
 )
-from userturn.errors import EngineError
-from userturn.params import EngineParams
-from userturn.requests import Completion, Request
+from userturn.engines.requests import Completion, Request
+from userturn.study.params import EngineParams
 
 ENDOFTEXT, IM_START, IM_END = 256, 257, 258
 SPECIALS = {ENDOFTEXT: "<|endoftext|>", IM_START: "<|im_start|>", IM_END: "<|im_end|>"}

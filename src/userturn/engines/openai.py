@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from userturn.base.errors import EngineError
 from userturn.engines.base import (
     Engine,
     ScoreRequest,
@@ -19,10 +20,9 @@ from userturn.engines.base import (
     finish,
     steps,
 )
-from userturn.errors import EngineError
-from userturn.http import Server
-from userturn.params import EngineParams, expand
-from userturn.requests import Completion, Request, Sampling
+from userturn.engines.http import Server
+from userturn.engines.requests import Completion, Request, Sampling
+from userturn.study.params import EngineParams, expand
 
 EVERYTHING_OFF = {
     "n": 1,

@@ -9,7 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from userturn import devices
+from userturn.base.errors import EngineError
+from userturn.engines import devices
 from userturn.engines.base import (
     Engine,
     EngineMemoryError,
@@ -23,9 +24,8 @@ from userturn.engines.base import (
     ran_out_of_memory,
     steps,
 )
-from userturn.errors import EngineError
-from userturn.params import EngineParams
-from userturn.requests import Completion, Request, Sampling
+from userturn.engines.requests import Completion, Request, Sampling
+from userturn.study.params import EngineParams
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from userturn import devices
+from userturn.base.errors import EngineError
+from userturn.engines import devices
 from userturn.engines.base import (
     Engine,
     EngineMemoryError,
@@ -30,9 +31,8 @@ from userturn.engines.base import (
     ran_out_of_memory,
     steps,
 )
-from userturn.errors import EngineError
-from userturn.params import EngineParams
-from userturn.requests import Completion, Request
+from userturn.engines.requests import Completion, Request
+from userturn.study.params import EngineParams
 
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",

@@ -6,12 +6,12 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from userturn import artifacts, paths, sources, tasks
-from userturn.errors import PromptError
-from userturn.params import DatasetEntry, DatasetKind, GeneratorSource, Study
+from userturn import artifacts
+from userturn.base import paths
+from userturn.base.errors import PromptError
+from userturn.models import sources
 from userturn.prompts import (
     coval,
     gsm8k,
@@ -24,11 +24,12 @@ from userturn.prompts import (
     mt_bench,
 )
 from userturn.prompts.records import Prompt, Row, read_rows
+from userturn.study.params import DatasetEntry, DatasetKind, GeneratorSource, Study
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["READERS", "Prompt", "collect", "load", "read", "run", "select"]
+__all__ = ["READERS", "Prompt", "collect", "load", "read", "select"]
 
 READERS: dict[DatasetKind, Callable[[Row], Prompt | None]] = {
     "gsm_symbolic": gsm_symbolic.read,
@@ -42,36 +43,6 @@ READERS: dict[DatasetKind, Callable[[Row], Prompt | None]] = {
     "jsonl": jsonl.read,
 }
 """From a dataset's record to its prompt; None leaves out a record that has no single first turn."""
-
-
-def run(study: Study, slug: str) -> None:
-    """Stage `prompts@<slug>`: read a dataset and write the prompts that the study takes of it.
-
-    Raises:
-        SourceError: The dataset cannot be fetched, or is not the pinned one.
-        PromptError: A record cannot be read, two have one id, or there are none.
-    """
-    found, identity = load(study, slug)
-    wanted = study.prompts.items
-    if wanted is not None and len(found) < wanted:
-        _say(f"dataset '{slug}' has {len(found)} items, {wanted} asked for: all {len(found)} taken")
-    chosen = select(found, wanted, study.seed, slug)
-    for verifier in sorted({prompt.verifier for prompt in chosen if prompt.verifier}):
-        tasks.prepare(verifier)  # fetches its data now, while there is a network
-    slice_ = {
-        "seed": study.seed,
-        "prompts": {"items": wanted},
-        "dataset": {slug: study.dataset[slug].model_dump()},
-    }
-    artifacts.write(
-        paths.artifact("prompts", slug),
-        "prompts",
-        (
-            {"dataset": slug, "order": order, **asdict(prompt)}
-            for order, prompt in enumerate(chosen)
-        ),
-        artifacts.provenance(f"prompts@{slug}", slice_, dataset=identity, available=len(found)),
-    )
 
 
 def read(slugs: Sequence[str]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from userturn.errors import PromptError
+from userturn.base.errors import PromptError
 from userturn.prompts.records import Prompt, Row, single_user_message
 
 

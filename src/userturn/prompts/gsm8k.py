@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from userturn.errors import PromptError
+from userturn.base.errors import PromptError
 from userturn.prompts.records import Prompt, Row, as_target
 
 _CALCULATOR = re.compile(r"<<[^>]*>>")

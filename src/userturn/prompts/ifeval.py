@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from userturn.errors import PromptError
+from userturn.base.errors import PromptError
 from userturn.prompts.records import Prompt, Row, as_target
 
 

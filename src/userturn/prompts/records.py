@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from userturn.errors import PromptError
+from userturn.base.errors import PromptError
 
 
 @dataclass(frozen=True, slots=True)

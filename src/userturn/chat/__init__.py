@@ -1,0 +1,1 @@
+"""A conversation as the exact token ids that a model is given, and what ends a turn."""

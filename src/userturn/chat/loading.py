@@ -1,0 +1,14 @@
+"""The chat of a model of the study."""
+
+from __future__ import annotations
+
+from userturn.chat.roles import Chat
+from userturn.models import weights
+from userturn.study.params import Study
+
+
+def load_chat(study: Study, slug: str) -> Chat:
+    """Chat template and tokenizer of a model, self-checked. Raises TemplateError."""
+    chat = Chat.load(weights.materialise(study, slug), study.model[slug].chat)
+    chat.self_check()
+    return chat

@@ -1,0 +1,253 @@
+"""The command line: parse, call, print. What it does lives in the modules it calls."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from userturn import __version__
+
+app = typer.Typer(
+    help="Measure what chat models know about the user's side of a conversation.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Context = Literal["history", "live"]
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend are printed without a traceback."""
+    from userturn.base.errors import UserturnError
+
+    try:
+        app()
+    except UserturnError as error:
+        print(f"userturn: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("userturn: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Measure what chat models know about the user's side of a conversation."""
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="Stage of dvc.yaml, such as `generate`.")],
+    slug: Annotated[str | None, typer.Argument(help="Model or dataset of the stage.")] = None,
+) -> None:
+    """Run one stage of the study here and now (DVC calls this)."""
+    from userturn import stages
+    from userturn.study.params import load_study
+
+    study = load_study()
+    _log_to(stages.full_name(name, slug).replace("@", "-"))
+    logging.getLogger(__name__).debug("userturn %s, commit %s", __version__, _commit())
+    stages.run(study, name, slug)
+
+
+@app.command()
+def params(
+    key: Annotated[str, typer.Argument(help="Only keys that begin so.")] = "",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema.")] = False,
+) -> None:
+    """Explain every key of params.yaml: description, unit, default."""
+    from userturn.study.params import describe_keys, schema_text
+
+    if schema:
+        print(schema_text(), end="")
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    names = Column("key", no_wrap=True)
+    table = Table(names, "default", "unit", "description", box=None, pad_edge=False)
+    for name, default, unit, description in describe_keys():
+        if name.startswith(key):
+            table.add_row(name, default, unit, description)
+    Console().print(table)
+
+
+@app.command()
+def show(
+    model: Annotated[str, typer.Option(help="Slug of the study, or a model directory.")],
+    dataset: Annotated[str, typer.Option(help="Slug of the study.")],
+    item: Annotated[int, typer.Option(help="Place of the prompt in the study's order.")] = 0,
+    answer: Annotated[
+        str | None, typer.Option(help="Answer to show; by default the model's own, if generated.")
+    ] = None,
+    context: Annotated[Context | None, typer.Option(help="By default as the study says.")] = None,
+) -> None:
+    """Print the exact tokens that a model sees, with ids, and what ends its turns."""
+    from rich.console import Console
+
+    from userturn.commands.show import show_item
+    from userturn.study.params import load_study
+
+    _quiet()
+    Console().print(show_item(load_study(), model, dataset, item, answer, context))
+
+
+@app.command()
+def status() -> None:
+    """Say per stage whether it is up to date, and how many requests are finished and to send."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from userturn.study.params import load_study
+    from userturn.workflow.status import age_text, status
+
+    _quiet()
+    names = ("stage", "for", "state")
+    numbers = ("wanted", "finished", "to send", "age")
+    table = Table(
+        *(Column(name, no_wrap=True) for name in names),
+        *(Column(name, justify="right") for name in numbers),
+        box=None,
+        pad_edge=False,
+    )
+    for line in status(load_study()):
+        counts = (line.wanted, line.finished, line.to_send)
+        unknown = "" if line.kind is None else "?"
+        table.add_row(
+            line.stage,
+            (line.kind or "").replace("_", " "),
+            line.state,
+            *(unknown if count is None else str(count) for count in counts),
+            age_text(line.age),
+        )
+    Console().print(table)
+
+
+@app.command()
+def verify() -> None:
+    """Check every artifact of the study: schema, provenance, hash in dvc.lock, request of each row.
+
+    Exit status 1 where anything is wrong.
+    """
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from userturn.study.params import load_study
+    from userturn.workflow.verify import verify
+
+    _quiet()
+    found = verify(load_study())
+    console = Console()
+    for slug in found.not_recomputed:
+        console.print(f"{slug} is not on this machine: its request ids were not recomputed")
+    if not found.problems:
+        console.print(f"{found.files} artifacts: all whole, as dvc.lock records, and of one study")
+        return
+    table = Table(Column("file", overflow="fold"), "problem", box=None, pad_edge=False)
+    for problem in found.problems:
+        table.add_row(str(problem.path), problem.text)
+    console.print(table)
+    raise typer.Exit(1)
+
+
+@app.command()
+def probe(
+    model: Annotated[Path, typer.Option(help="Directory of a Hugging Face chat model.")],
+    prompts: Annotated[Path, typer.Option(help='JSONL, one {"prompt": ...} per line.')],
+    out: Annotated[Path, typer.Option(help="Folder for the study and its results.")] = Path(
+        "probe"
+    ),
+    items: Annotated[int | None, typer.Option(help="First n prompts of a seeded order.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+) -> None:
+    """Probe a model and a prompt file of your own, with this folder's study or the laptop's."""
+    from userturn.commands.probe import run_probe
+
+    _log_to("probe")
+    run_probe(model, prompts, out, items, dry_run)
+
+
+@app.command()
+def annotate(
+    annotator: Annotated[str, typer.Option(help="Your name in a-z, 0-9 and _.")],
+    items: Annotated[
+        int | None, typer.Option(help="Turns to draw where no sample was drawn yet (300).", min=1)
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 0,
+) -> None:
+    """Label user turns in the browser, blind to model and judge; every key is saved at once."""
+    from userturn.annotate.server import serve
+    from userturn.study.params import load_study
+
+    _log_to("annotate")
+    serve(load_study(), annotator, items, port)
+
+
+@app.command()
+def agreement(
+    out: Annotated[Path | None, typer.Option(help="Write a CSV instead of printing.")] = None,
+) -> None:
+    """How far people and judges agree: Cohen's kappa, Krippendorff's alpha, per label."""
+    from rich.console import Console
+
+    from userturn.judges.human import agreement
+    from userturn.study.params import load_study
+
+    study = load_study()
+    rows = agreement.run(study)
+    if out:
+        agreement.write_csv(out, rows)
+    else:
+        Console().print(agreement.show(rows, study.statistics.confidence))
+
+
+def _log_to(name: str) -> None:
+    """Log messages to the terminal, and to logs/<name>.log with times."""
+    from userturn.base import paths
+
+    paths.LOGS.mkdir(exist_ok=True)
+    file = logging.FileHandler(paths.LOGS / f"{name}.log", mode="w", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setLevel(logging.INFO)
+    logger = logging.getLogger("userturn")
+    logger.setLevel(logging.DEBUG)
+    logger.handlers = [file, terminal]
+    logger.propagate = False
+
+
+def _commit() -> str:
+    """Commit of the code that runs, `-dirty` where files differ from it."""
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    folder = Path(__file__).parent
+    done = subprocess.run(describe, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _quiet() -> None:
+    logging.getLogger("userturn").setLevel(logging.ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Probe a model and a prompt file of one's own: a whole study in a folder, without DVC.
+
+The folder gets its own `params.yaml`, so the probe can be read and run again like any study. Turns
+are scored by the scorer of this folder's study, because the likelihood judge was fitted on its
+likelihoods, and rates of two models are comparable only by one judge.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from userturn import stages, tables
+from userturn.base import paths
+from userturn.base.errors import StudyError, UserturnError
+from userturn.study.params import FITTED_CALIBRATION, PARAMS_FILE, Study, expand_path, load_study
+
+log = logging.getLogger(__name__)
+
+
+def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run: bool) -> None:
+    """Answer, generate user turns, perturb, score and label; print the rates.
+
+    Args:
+        model: Directory of a Hugging Face chat model.
+        prompts: JSONL file, one object with `prompt` per line.
+        out: Folder of the study; one that holds another study is refused.
+        items: First n prompts of a seeded order; None for all.
+        dry_run: Say what would run and how many requests that is, and run nothing.
+
+    Raises:
+        UserturnError: A path does not exist, `out` holds another study, or a stage fails.
+    """
+    for path, what in ((model / "config.json", "a model directory"), (prompts, "a prompt file")):
+        if not path.exists():
+            raise UserturnError(f"{path}: does not exist; name {what}")
+    study = probe_study(model, prompts, items)
+    fitted = Path(FITTED_CALIBRATION)
+    needed = study.classify.likelihood.calibration == FITTED_CALIBRATION
+    if needed and not fitted.exists():
+        raise UserturnError(f"{fitted}: does not exist; run `dvc repro calibrate`")
+    if dry_run:
+        _describe(study, prompts)
+        return
+    text = yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
+    params = out / PARAMS_FILE
+    if params.exists() and params.read_text(encoding="utf-8") != text:
+        raise UserturnError(f"{params}: holds another study; choose another folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    params.write_text(text, encoding="utf-8")
+    if needed:
+        tables.write_bytes(out / fitted, fitted.read_bytes())
+    with _inside(out):
+        # Calibration is about the judge and its scorer, not about the model that is probed.
+        steps = [step for step in stages.instances(study) if step[0] != "calibrate"]
+        for name, slug in steps:
+            log.info("stage %s", stages.full_name(name, slug))
+            stages.run(study, name, slug)
+        _print_rates()
+    log.info("tables, figures and ten turns per label: %s", out / "reports")
+
+
+def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
+    """This folder's study, or the defaults, on one model and one prompt file.
+
+    Without a study the model scores itself, and what the judge says is not calibrated.
+    """
+    base: dict[str, Any] = {}
+    if PARAMS_FILE.exists():
+        base = load_study().model_dump(mode="json")
+    slug = re.sub(r"[^a-z0-9_]+", "_", model.resolve().name.lower()).strip("_") or "model"
+    entry = {"source": {"type": "file", "path": str(model.resolve())}, "family": "own"}
+    source = {"type": "file", "path": str(prompts.resolve())}
+    base["prompts"] = {"datasets": ["prompts"], "items": items}
+    scorer = base.get("ground", {}).get("scorer", slug)
+    judge_model = base.get("classify", {}).get("judge_model", scorer)
+    known = {name: _absolute(base["model"][name]) for name in {scorer, judge_model} - {slug}}
+    base["model"] = {slug: entry, **known}
+    base["models"] = {"pretrained": list(base["model"]), "probe": [slug]}
+    base["ground"] = {**base.get("ground", {}), "scorer": scorer}
+    base["classify"] = {**base.get("classify", {}), "judge_model": judge_model}
+    base["dataset"] = {"prompts": {"kind": "jsonl", "source": source}}
+    return Study.model_validate(base)
+
+
+def _absolute(entry: dict[str, Any]) -> dict[str, Any]:
+    """A model's entry that holds in any folder."""
+    source = entry["source"]
+    if source["type"] == "file":
+        source = {**source, "path": str(expand_path(source["path"]).resolve())}
+    return {**entry, "source": source}
+
+
+def _describe(study: Study, prompts: Path) -> None:
+    from userturn.prompts import load
+    from userturn.turns.plan import samples
+
+    found = len(load(study, "prompts")[0])
+    count = min(found, study.prompts.items or found)
+    turns = len(samples(study, study.generate.user_turn.temperatures))
+    controls = len(study.perturb.conditions) * len(samples(study, study.perturb.temperatures))
+    print(f"{prompts}: {found} prompts, {count} taken")
+    print(f"answers: {count} requests of up to {study.generate.answer.max_tokens} tokens")
+    limit = study.generate.user_turn.max_tokens
+    print(f"user turns: {count * turns} requests of up to {limit} tokens")
+    print(f"controls: {count * controls} requests of up to {limit} tokens")
+
+
+def _print_rates() -> None:
+    import polars as pl
+    from rich.console import Console
+    from rich.table import Table
+
+    rates = pl.read_csv("reports/tables/rates.csv")
+    columns = ("condition", "temperature", "prompts", "samples", "rate", "low", "high", "method")
+    if missing := set(columns) - set(rates.columns):
+        raise StudyError(f"reports/tables/rates.csv lacks the columns {sorted(missing)}")
+    table = Table(*columns, title="genuine follow-up rate", box=None, pad_edge=False)
+    for row in rates.filter(pl.col("dataset") == "all").select(columns).iter_rows():
+        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
+    Console().print(table)
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work in a folder with the downloads and converted weights of this one."""
+    before, set_before = Path.cwd(), os.environ.get("USERTURN_CACHE")
+    os.environ["USERTURN_CACHE"] = str(paths.cache().resolve())
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        os.environ.pop("USERTURN_CACHE")
+        if set_before is not None:
+            os.environ["USERTURN_CACHE"] = set_before

@@ -1,0 +1,1 @@
+"""Reference turns of known label: made, fitted on, evaluated."""

@@ -1,0 +1,1 @@
+"""Labels by people: kept, drawn, compared."""

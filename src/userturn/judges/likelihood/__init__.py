@@ -1,0 +1,1 @@
+"""The likelihood judge: rules on the text, then a classifier over the measures."""

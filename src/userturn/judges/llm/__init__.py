@@ -1,0 +1,1 @@
+"""LLM judges: what they are asked, what they may reply, and where they run."""

@@ -1,0 +1,294 @@
+"""Weights: from a source to a Hugging Face directory on this machine, and the pointer in DVC.
+
+The weights themselves are never artifacts. A small pointer file says exactly which they are; from
+it every machine makes the directory again, out of the public source, when it first needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from contextlib import redirect_stderr
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from userturn.base import paths
+from userturn.base.errors import ArtifactError, SourceError
+from userturn.models import sources
+from userturn.study.params import (
+    FileSource,
+    GeneratorSource,
+    HubSource,
+    ModelEntry,
+    Study,
+    expand_path,
+)
+
+GGUF_CONVERTER = 1  # raise it when the conversion changes what it writes
+FAKE = "userturn.engines.fake"
+
+
+def materialise(study: Study, slug: str) -> Path:
+    """Directory with a model's weights, tokenizer and chat template, made again where it is absent.
+
+    Raises:
+        ArtifactError: The pointer file is missing or belongs to another source.
+        SourceError: The weights cannot be made here, or what is made is not what the pointer names.
+    """
+    entry, pinned = study.model[slug], _pointer(study, slug)["identity"]
+    folder = _made(pinned)
+    if folder.is_dir():
+        return folder
+    if isinstance(entry.source, HubSource):  # the pointer's commit, whatever the branch is today
+        commit = pinned.rpartition("@")[2]
+        source = entry.source.model_copy(update={"revision": commit})
+        entry = entry.model_copy(update={"source": source})
+    folder, found = make(entry, slug)
+    if found != pinned:
+        raise SourceError(
+            f"model.{slug}: the weights here are {found}, the pointer "
+            f"{paths.weights_pointer(slug)} names {pinned}; run `dvc repro`"
+        )
+    return folder
+
+
+def present(study: Study, slug: str) -> Path | None:
+    """The directory that `materialise` gives, where it is here already; fetches nothing.
+
+    Raises:
+        ArtifactError: The pointer file is missing or belongs to another source.
+    """
+    source, pinned = study.model[slug].source, _pointer(study, slug)["identity"]
+    folder = _made(pinned)
+    if isinstance(source, FileSource):
+        folder = expand_path(source.path)
+    elif isinstance(source, HubSource):
+        from huggingface_hub import try_to_load_from_cache
+
+        commit = pinned.rpartition("@")[2]
+        found = try_to_load_from_cache(source.repo, "config.json", revision=commit)
+        folder = Path(found).parent if isinstance(found, str) else folder
+    return folder if (folder / "config.json").is_file() else None
+
+
+def identity(study: Study, slug: str) -> str:
+    """Name of the weights and the number format they run in; part of every request's id.
+
+    Raises:
+        ArtifactError: The pointer file is missing or belongs to another source.
+    """
+    engine = study.model[slug].engine
+    fake = ":fake" if engine.name == "fake" else ""
+    return f"{_pointer(study, slug)['identity']}/{engine.dtype}{fake}"
+
+
+def context_length(folder: Path) -> int:
+    """Longest context plus completion of the model in a directory, tokens.
+
+    Raises:
+        SourceError: Its config.json does not say.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    limit = config.get("text_config", config).get("max_position_embeddings")
+    if not isinstance(limit, int):
+        raise SourceError(
+            f"{folder}/config.json: has no max_position_embeddings, the longest context; add it"
+        )
+    return limit
+
+
+# --- the pointer ----------------------------------------------------------------------------------
+
+
+def facts(entry: ModelEntry) -> dict[str, Any]:
+    """What the pointer copies from the study, by which a stale pointer is known."""
+    return {
+        "source": entry.source.model_dump(),
+        "format": entry.format,
+        "converter": GGUF_CONVERTER if entry.format == "gguf" else None,
+    }
+
+
+def _pointer(study: Study, slug: str) -> dict[str, Any]:
+    path = paths.weights_pointer(slug)
+    stage = f"`dvc repro weights@{slug}`"
+    try:
+        pointer = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(pointer["identity"], str):
+            raise TypeError
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"{path}: is missing; {stage} makes it, `dvc pull` fetches it"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ArtifactError(f"{path}: is no pointer to weights; {stage} makes it again") from None
+    for key, value in facts(study.model[slug]).items():
+        if pointer.get(key) != value:
+            raise ArtifactError(
+                f"{path}: was made for another `{key}` than the study's model.{slug}; run {stage}"
+            )
+    return dict(pointer)
+
+
+def hash_of(path: Path) -> str | None:
+    """Hash of a file; None where there is none."""
+    return sources.sha256(path) if path.is_file() else None
+
+
+def chat_template_hash(folder: Path) -> str | None:
+    """Hash of the chat template's text, in a file of its own or inside the tokenizer's settings."""
+    template = folder / "chat_template.jinja"
+    if template.is_file():
+        return sources.sha256(template)
+    settings = folder / "tokenizer_config.json"
+    if not settings.is_file():
+        return None
+    text = json.loads(settings.read_text(encoding="utf-8")).get("chat_template")
+    if text is None:
+        return None
+    written = text if isinstance(text, str) else json.dumps(text, sort_keys=True)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def stored_dtype(folder: Path) -> str | None:
+    """Number format of the checkpoint, which `engine.dtype: auto` takes."""
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    stored = settings.get("dtype") or settings.get("torch_dtype")
+    return str(stored) if stored else None
+
+
+# --- making the directory -------------------------------------------------------------------------
+
+
+def _made(name: str) -> Path:
+    """Where what is made here lies, by its identity."""
+    return paths.cache() / "weights" / hashlib.sha256(name.encode()).hexdigest()
+
+
+def make(entry: ModelEntry, slug: str) -> tuple[Path, str]:
+    """The model directory, fetched, converted or generated, and its identity.
+
+    Raises:
+        SourceError: The weights cannot be fetched or converted, or are not the pinned ones.
+    """
+    source = entry.source
+    if isinstance(source, GeneratorSource):
+        return _generated(source, slug)
+    fetched = sources.fetch(source, paths.cache(), hub="model")
+    if entry.format == "gguf":
+        if not fetched.path.is_file():
+            raise SourceError(
+                f"model.{slug}.format: 'gguf' needs one GGUF file, and {source.type} source gave "
+                "a directory; set format: hf"
+            )
+        name = f"{fetched.identity}.gguf{GGUF_CONVERTER}"
+        folder = _made(name)
+        if not folder.is_dir():
+            size = fetched.path.stat().st_size / 1e6
+            _say(f"weights '{slug}': converting {fetched.path.name} ({size:.0f} MB), once")
+            with sources.partial_folder(folder) as made:
+                convert_gguf(fetched.path, made)
+        return folder, name
+    if not (fetched.path / "config.json").is_file():
+        where = source.path if isinstance(source, FileSource) else slug
+        raise SourceError(
+            f"model.{slug}: {where} is no Hugging Face model directory (no config.json in it)"
+        )
+    return fetched.path, fetched.identity
+
+
+def _generated(source: GeneratorSource, slug: str) -> tuple[Path, str]:
+    """The fake engine's model: a tokenizer and a configuration, no weights."""
+    if source.module != FAKE:
+        raise SourceError(f"model.{slug}.source.module: only {FAKE} makes models")
+    name = sources.check_generator(source)
+    folder = _made(name)
+    if not folder.is_dir():
+        with sources.partial_folder(folder) as made:
+            importlib.import_module(FAKE).make_model(made, source.seed)
+    return folder, name
+
+
+def convert_gguf(path: Path, target: Path) -> None:
+    """Write a GGUF file as a float32 Hugging Face directory, tokenizer and chat template included.
+
+    Quantised tensors are expanded to the values they stand for; nothing is rounded on the way.
+
+    Raises:
+        SourceError: The file is damaged, or its architecture is not one that transformers reads.
+    """
+    try:
+        import gguf
+    except ImportError:
+        raise SourceError(f"{path.name}: reading GGUF needs the package gguf; install it") from None
+    import torch
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    where, options = path.parent, {"gguf_file": path.name, "local_files_only": True}
+    # transformers reads the whole file anew at each of its steps, seconds each time: share one.
+    reader = cache(gguf.GGUFReader)
+    try:
+        with patch.object(gguf, "GGUFReader", reader), redirect_stderr(StringIO()):  # its bars
+            split_digits, context_length = _read_metadata(reader(str(path)).fields)
+            model = AutoModelForCausalLM.from_pretrained(
+                where,
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=torch.float32,
+                **options,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(where, **options)
+    except (ValueError, KeyError, OSError, NotImplementedError) as error:
+        raise SourceError(f"{path.name}: cannot be read as a GGUF chat model ({error})") from None
+    if split_digits:
+        # llama.cpp's pre-tokenizer "smollm" splits numbers into digits before the byte-level
+        # pattern; transformers' conversion knows the pattern only, and "12" would get a token that
+        # the model never saw in training.
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
+            [
+                Digits(individual_digits=True),
+                ByteLevel(add_prefix_space=False, use_regex=True),
+            ]
+        )
+    if context_length:
+        tokenizer.model_max_length = context_length
+    with redirect_stderr(StringIO()):
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+
+
+def _read_metadata(fields: Any) -> tuple[bool, int | None]:
+    """Whether the tokenizer splits numbers into digits, and the context length in tokens."""
+
+    def value(key: str) -> Any:
+        return fields[key].contents() if key in fields else None
+
+    context_length = value(f"{value('general.architecture')}.context_length")
+    return value("tokenizer.ggml.pre") == "smollm", context_length
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def context_limit(study: Study, slug: str, folder: Path | None = None) -> int:
+    """Longest context plus completion of a model, tokens, without loading its weights."""
+    own = context_length(folder or materialise(study, slug))
+    asked = study.model[slug].engine.max_model_len
+    return min(own, asked) if asked else own
+
+
+def result_keys(entry: ModelEntry) -> dict[str, Any]:
+    """The keys of a registry entry that can change a result."""
+    return {
+        "source": entry.source.model_dump(),
+        "format": entry.format,
+        "chat": entry.chat.model_dump(),
+        "dtype": entry.engine.dtype,
+        "max_model_len": entry.engine.max_model_len,
+    }

@@ -1,0 +1,50 @@
+"""The stages of `dvc.yaml` by name, each with the function that runs it.
+
+Functions are named, not imported: a stage imports only what it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+
+from userturn.base import locks
+from userturn.base.errors import StudyError
+from userturn.study.params import Study
+
+PER_DATASET = ("prompts",)
+PER_PRETRAINED = ("weights",)
+PER_MODEL = ("generate", "perturb", "ground", "classify")
+WHOLE_STUDY = ("calibrate", "tables", "figures")
+ORDER = (*PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
+
+
+def instances(study: Study) -> list[tuple[str, str | None]]:
+    """Every stage with each of its slugs, in an order in which they can run."""
+    slugs: dict[str, list[str]] = {
+        **dict.fromkeys(PER_DATASET, study.prompts.datasets),
+        **dict.fromkeys(PER_PRETRAINED, study.models.pretrained),
+        **dict.fromkeys(PER_MODEL, study.models.probe),
+    }
+    return [(name, slug) for name in ORDER for slug in slugs.get(name, [None])]
+
+
+def full_name(name: str, slug: str | None) -> str:
+    """The name DVC gives a stage, such as `generate@smollm2_135m`."""
+    return name if slug is None else f"{name}@{slug}"
+
+
+def run(study: Study, name: str, slug: str | None) -> None:
+    """Run one stage of the study.
+
+    Raises:
+        StudyError: The study has no such stage, or not with this slug.
+    """
+    if (name, slug) not in instances(study):
+        known = ", ".join(full_name(*instance) for instance in instances(study))
+        raise StudyError(f"no stage '{full_name(name, slug)}' in this study; stages: {known}")
+    module = import_module(f"userturn.stages.{name}")
+    step = cast(Callable[..., None], module.run)
+    with locks.alone(full_name(name, slug)):
+        step(study, *([] if slug is None else [slug]))

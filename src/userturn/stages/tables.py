@@ -1,0 +1,11 @@
+"""Stage `tables`."""
+
+from __future__ import annotations
+
+from userturn import tables
+from userturn.study.params import Study
+
+
+def run(study: Study) -> None:
+    """Write the tables of a study. Raises ArtifactError where what they are made of is unusable."""
+    tables.build(study)

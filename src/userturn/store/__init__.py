@@ -1,0 +1,1 @@
+"""What was asked once is kept: completions, likelihoods, replies of judges."""

@@ -1,0 +1,1 @@
+"""The study: `params.yaml` and `registry.yaml`, typed and checked."""

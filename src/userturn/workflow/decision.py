@@ -1,0 +1,378 @@
+"""What the Snakefile needs: DVC's decision, told to Snakemake.
+
+DVC decides and stores; Snakemake schedules. File times cannot carry that decision: after `dvc pull`
+they are random. So `begin` asks DVC once which stages have changed, and
+
+- each job has one input whose time counts, its trigger: a small file with the stage's command,
+  dependencies, parameters and outputs as DVC resolved them. It is new for a stage that is stale
+  (changed, or downstream of a changed one) and old for every other;
+- an artifact is an `ancient` input unless the stage that makes it is stale: `Plan.artifact`.
+
+What is downstream of a stage that then writes the same bytes again is scheduled too; DVC skips it
+in its turn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import yaml
+
+from userturn.base import locks
+from userturn.base.errors import StudyError, UserturnError
+from userturn.study.params import PARAMS_FILE, Study, load_study
+from userturn.workflow import dvc_locks
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+# In the clone, not in paths.cache(), which clones may share.
+TRIGGERS = Path(".cache/stages")
+LOCK_FILE = Path(".cache/run.lock")
+DVC_TEMPORARY = Path(".dvc/tmp")
+
+LONG_AGO = 946684800.0  # 2000-01-01: older than every artifact
+SHOWN_STAGES = 12
+REMOTE_SECONDS = 20.0
+NEVER_RUN = f"{PARAMS_FILE} new"  # what DVC says of a stage that dvc.lock does not know
+
+
+class RunError(UserturnError):
+    """A run cannot start here: DVC cannot read the repository, or the clone is in use."""
+
+
+_run_lock: TextIO | None = None  # open as long as this process lives, so that the lock is held
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage instance as DVC resolved it.
+
+    Attributes:
+        name: Name with its matrix slug, such as `generate@smollm2_135m`.
+        slice: Command, dependencies, parameters with their values, outputs; as in the trigger.
+        changed: What DVC found changed, in words; empty for a stage that is up to date.
+    """
+
+    name: str
+    slice: Mapping[str, Any]
+    changed: tuple[str, ...] = ()
+
+    def reads(self, other: Stage) -> bool:
+        """Whether an output of the other stage is a dependency, lies in one, or holds one."""
+        return any(
+            f"{dep}/".startswith(f"{out}/") or f"{out}/".startswith(f"{dep}/")
+            for dep in self.slice["deps"]
+            for out in other.slice["outs"]
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the rules are made of.
+
+    Attributes:
+        study: The checked study.
+        repro: Command that takes the name of a stage and brings it up to date.
+        stale_files: Outputs of the stages that DVC is going to look at in this run.
+    """
+
+    study: Study
+    repro: str
+    stale_files: frozenset[str] = frozenset()
+
+    def artifact(self, *patterns: str) -> Callable[[Any], list[str]]:
+        """Input function for artifacts: old ones, whatever their time, unless they are made now."""
+        from snakemake.io import ancient
+
+        def paths(wildcards: Any) -> list[str]:
+            found = [pattern.format(**wildcards) for pattern in patterns]
+            return [path if path in self.stale_files else ancient(path) for path in found]
+
+        return paths
+
+
+def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
+    """Check the study and, in Snakemake's main process, write the triggers.
+
+    Args:
+        config: Snakemake's `config`; it may repeat values of `params.yaml` and change none.
+        decide: Ask DVC what has changed. False in the processes that Snakemake starts for single
+            jobs, which carry out what the main process decided.
+
+    Raises:
+        UserturnError: The study is not valid, `config` contradicts it, DVC cannot read the
+            repository, or another run is at work in this clone.
+    """
+    study = load_study()
+    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
+    refuse_overrides(config, params)
+    use_tools_beside_python()
+    if not decide:
+        return Plan(study, repro_command(can_pull()))
+    lock_clone()
+    dvc_locks.settle(DVC_TEMPORARY)
+    stages = read_stages(params, study.model_dump(mode="json"))
+    to_run = stale(stages)
+    write_triggers(stages, to_run)
+    for line in summary(stages):
+        print(line, file=sys.stderr)
+    made = {out for stage in stages if stage.name in to_run for out in stage.slice["outs"]}
+    return Plan(study, repro_command(bool(to_run) and can_pull()), frozenset(made))
+
+
+def repro_command(pull: bool) -> str:
+    """Command that brings one stage up to date; what a colleague pushed is pulled, not made."""
+    return f"dvc --wait-for-lock repro {'--pull ' if pull else ''}--single-item"
+
+
+def trigger(stage: str) -> str:
+    """Path of a stage's trigger file; wildcards stay as they are."""
+    return str(TRIGGERS / f"{stage}.yaml")
+
+
+def share(cores: int, gpus: int, all_gpus: int | None) -> int:
+    """Cores of one job: as many as go with its GPUs, so that as many jobs run as GPUs allow.
+
+    A job without GPUs, or where none are counted, takes all cores: one such job runs at a time.
+    """
+    return max(1, min(cores, cores * gpus // all_gpus)) if gpus and all_gpus else cores
+
+
+def refuse_overrides(
+    config: Mapping[str, Any], params: Mapping[str, Any], prefix: str = ""
+) -> None:
+    """Refuse `snakemake --config` that differs from `params.yaml`, which alone DVC reads.
+
+    Raises:
+        StudyError: A value differs; the message says both ways to change it.
+    """
+    for name, value in config.items():
+        key, given = f"{prefix}{name}", params.get(name)
+        if isinstance(value, Mapping) and isinstance(given, Mapping):
+            refuse_overrides(value, given, f"{key}.")
+        elif name not in params or value != given:
+            there = repr(given) if name in params else "not set"
+            raise StudyError(
+                f"--config {key}={value}: {PARAMS_FILE} has {there}, and DVC reads only that "
+                f"file. Edit it, or try the value with `dvc exp run -S {key}={value}`"
+            )
+
+
+def use_tools_beside_python() -> None:
+    """Let jobs find `dvc` and `userturn` where this Python is, venv activated or not."""
+    tools = os.path.dirname(sys.executable)
+    paths = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if paths[0] != tools:
+        os.environ["PATH"] = os.pathsep.join([tools, *paths])
+
+
+def lock_clone() -> None:
+    """Hold the clone for this process; the kernel lets go when it ends, however it ends.
+
+    Snakemake's own lock outlives a killed run and then needs `--unlock`, so the profiles turn it
+    off.
+
+    Raises:
+        RunError: Another process holds the clone, or its folder cannot be written.
+    """
+    global _run_lock
+    if _run_lock is not None:
+        return
+    try:
+        _run_lock = locks.take(LOCK_FILE)
+    except OSError as error:
+        raise RunError(
+            f"{LOCK_FILE}: cannot be written ({error.strerror}); make this folder writable "
+            "(`chmod -R u+w .`), or work in a clone of it: `git clone`, `dvc pull`"
+        ) from None
+    if _run_lock is None:
+        pid = LOCK_FILE.read_text(encoding="utf-8").strip()
+        raise RunError(
+            f"another snakemake (process {pid}) is at work in this clone: "
+            "wait until it has ended, or work in another clone"
+        )
+
+
+def read_stages(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Stage]:
+    """Ask DVC for every stage of the study, in the order of `dvc.yaml`.
+
+    Args:
+        params: `params.yaml` as it stands.
+        defaults: The whole study, to tell what to write where a key is missing.
+
+    Raises:
+        StudyError: `dvc.yaml` names a key that `params.yaml` leaves to its default.
+        RunError: DVC cannot read the repository.
+    """
+    with open_repo() as repo:
+        slices = {
+            str(stage.addressing): stage_slice(stage, params, defaults)
+            for stage in repo.index.stages
+            if stage.cmd  # a file added with `dvc add` is no stage of the study
+        }
+        status = repo.status()
+        return [
+            Stage(name, slice_, tuple(reasons(status.get(name, []))))
+            for name, slice_ in slices.items()
+        ]
+
+
+def can_pull() -> bool:
+    """Whether there is a default remote and it answers; a warning where it does not.
+
+    `dvc repro --pull` fails without it, and what cannot be pulled can still be made.
+    """
+    with open_repo() as repo:
+        name = repo.config["core"].get("remote")
+    if name is None:
+        return False
+    failure = f"no answer within {REMOTE_SECONDS:.0f} s"
+
+    def ask() -> None:
+        nonlocal failure
+        try:
+            with open_repo() as repo:
+                remote = repo.cloud.get_remote_odb()
+                remote.fs.ls(remote.path)
+            failure = ""
+        except Exception as error:  # whatever a remote's library raises
+            failure = f"{type(error).__name__}: {error}"
+
+    thread = threading.Thread(target=ask, daemon=True)  # a lost server can hold it for minutes
+    thread.start()
+    thread.join(REMOTE_SECONDS)
+    if failure:
+        print(
+            f"DVC: the remote '{name}' cannot be read ({failure}); the run goes on without it, and "
+            "makes what it would have pulled",
+            file=sys.stderr,
+        )
+    return not failure
+
+
+@contextmanager
+def open_repo() -> Iterator[Repo]:
+    """The DVC repository of this folder; what DVC cannot do becomes a RunError."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            yield repo
+    except DvcException as error:
+        raise RunError(f"DVC: {error}") from None
+
+
+def stage_slice(
+    stage: Any, params: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What one stage runs and depends on, with the values of its parameters.
+
+    Args:
+        stage: A stage of DVC.
+        params: `params.yaml` as it stands.
+        defaults: The whole study, to tell what to write where a key is missing.
+
+    Raises:
+        StudyError: A key that the stage names is not written out in `params.yaml`.
+    """
+    values = {}
+    for key in (key for dependency in stage.params for key in dependency.params):
+        try:
+            values[key] = value_at(params, key)
+        except KeyError:
+            default = yaml.safe_dump(value_at(defaults, key), default_flow_style=True).strip()
+            raise StudyError(
+                f"{PARAMS_FILE}: write out {key}, since DVC compares it and knows no defaults; "
+                f"its default is {default.removesuffix('...').strip()}"
+            ) from None
+    return {
+        "cmd": stage.cmd,
+        "deps": [str(dependency) for dependency in stage.deps if dependency not in stage.params],
+        "params": values,
+        "outs": [str(out) for out in stage.outs],
+    }
+
+
+def value_at(tree: Mapping[str, Any], key: str) -> Any:
+    """Value at a dotted key. Raises KeyError where there is none."""
+    value: Any = tree
+    for part in key.split("."):
+        if not isinstance(value, Mapping):
+            raise KeyError(key)
+        value = value[part]
+    return value
+
+
+def reasons(status: Iterable[str | Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """DVC's status of one stage in words, the changed parameters by their keys."""
+    for entry in status:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        for path, what in (pair for found in entry.values() for pair in found.items()):
+            if isinstance(what, Mapping):
+                yield from (f"{key} {state}" for key, state in what.items())
+            else:
+                yield f"{path} {what}"
+
+
+def stale(stages: Iterable[Stage]) -> set[str]:
+    """Names of the changed stages and of all that is downstream of them."""
+    stages = list(stages)
+    found = [stage for stage in stages if stage.changed]
+    names = {stage.name for stage in found}
+    for source in found:  # grows while it is walked
+        for stage in stages:
+            if stage.name not in names and stage.reads(source):
+                names.add(stage.name)
+                found.append(stage)
+    return names
+
+
+def write_triggers(
+    stages: Iterable[Stage], to_run: Collection[str], folder: Path = TRIGGERS
+) -> None:
+    """Write one trigger per stage: new where the stage is stale, old where it is up to date.
+
+    A new one also says when it was written, because Snakemake takes a file with the bytes of the
+    job's last run for unchanged, however new it is. Triggers of stages that the study no longer
+    has are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = set()
+    for stage in stages:
+        path = folder / f"{stage.name}.yaml"
+        facts = dict(stage.slice)
+        if stage.name in to_run:
+            facts["stale"] = {"changed": list(stage.changed), "nanoseconds": time.time_ns()}
+        path.write_text(yaml.safe_dump(facts, sort_keys=False, width=100), encoding="utf-8")
+        if stage.name not in to_run:
+            os.utime(path, (LONG_AGO, LONG_AGO))
+        kept.add(path)
+    for path in set(folder.glob("*.yaml")) - kept:
+        path.unlink()
+
+
+def summary(stages: Iterable[Stage]) -> Iterator[str]:
+    """What DVC found, for the terminal: one line, and one for each changed stage."""
+    stages = list(stages)
+    new = [stage for stage in stages if NEVER_RUN in stage.changed]
+    changed = [stage for stage in stages if stage.changed and stage not in new]
+    if not new and not changed:
+        yield f"DVC: all {len(stages)} stages are up to date"
+        return
+    yield f"DVC: of {len(stages)} stages {len(new)} have not run yet, {len(changed)} have changed"
+    for stage in changed[:SHOWN_STAGES]:
+        yield f"  {stage.name}: {', '.join(stage.changed)}"
+    if len(changed) > SHOWN_STAGES:
+        yield f"  and {len(changed) - SHOWN_STAGES} more (`dvc status` lists all)"

@@ -1,0 +1,206 @@
+"""How far the study is: per stage its state, and what was and is to be asked of the models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from userturn import artifacts, prompts, stages
+from userturn.base import paths
+from userturn.base.errors import ArtifactError
+from userturn.engines.requests import Completion, Request
+from userturn.store import previous
+from userturn.store.completions import CompletionStore
+from userturn.study.params import PARAMS_FILE, Study
+from userturn.workflow import decision
+
+if TYPE_CHECKING:
+    from userturn.turns.requester import Asked, Requester
+
+KINDS = {"generate": ("answers", "user_turns"), "perturb": ("controls",)}
+"""What each stage asks a model for."""
+
+_Counted = tuple[int | None, int | None]  # wanted, finished
+UNKNOWN: _Counted = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One stage, or one kind of request of a stage.
+
+    Attributes:
+        stage: Name as DVC has it.
+        kind: Artifact that the requests are for; None for stages that ask a model for nothing.
+        state: `up to date`, `stale` or `missing`.
+        wanted: Different requests that the study asks; None where that is not known yet.
+        finished: Those in the completion store or in the stage's last output; None: not known.
+        age: Seconds since the artifact was written or fetched here; None where there is none.
+    """
+
+    stage: str
+    kind: str | None
+    state: str
+    wanted: int | None = None
+    finished: int | None = None
+    age: float | None = None
+
+    @property
+    def to_send(self) -> int | None:
+        """Requests that an engine has to answer."""
+        if self.wanted is None or self.finished is None:
+            return None
+        return self.wanted - self.finished
+
+
+def status(study: Study) -> list[Line]:
+    """Where every stage of the study stands; loads no engine and no weights, fetches nothing.
+
+    Requests are counted exactly: of a stage that is up to date in its artifact, of another by
+    working them out from prompts and answers, which needs the model's tokenizer on this machine.
+    Turns behind answers that are not finished yet are counted as to send.
+
+    Raises:
+        RunError: DVC cannot read the repository.
+    """
+    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
+    found = decision.read_stages(params, study.model_dump(mode="json"))
+    to_run = decision.stale(found)
+    outs = {stage.name: [Path(out) for out in stage.slice["outs"]] for stage in found}
+    counts: dict[str, dict[str, _Counted]] = {}
+    lines = []
+    for name, slug in stages.instances(study):
+        stage = stages.full_name(name, slug)
+        for kind in KINDS.get(name, (None,)):
+            if kind is None or slug is None:
+                made, counted = outs[stage], UNKNOWN
+            else:
+                made = [paths.artifact(kind, slug)]
+                if stage not in to_run:
+                    counted = _in_artifact(kind, made[0])
+                else:
+                    if slug not in counts:
+                        counts[slug] = _count(study, slug)
+                    counted = counts[slug].get(kind, UNKNOWN)
+            lines.append(Line(stage, kind, _state(stage in to_run, made), *counted, _age(made)))
+    return lines
+
+
+def _count(study: Study, slug: str) -> dict[str, _Counted]:
+    """Requests wanted and finished of one model, per kind; empty where that cannot be known."""
+    from userturn.turns.requester import Requester
+
+    try:
+        items = prompts.read(study.prompts.datasets).to_dicts()
+        requester = Requester.load(study, slug)
+    except ArtifactError:
+        return {}  # prompts or the pointer are still to be made
+    if requester is None:
+        return {}
+    finished = _Finished(slug)
+    answers = requester.answers(items)
+    done = finished.of(answers)
+    rows = _answer_rows(requester, items, answers, done)
+    open_ = len(items) - len(rows)  # prompts without a finished answer
+    counts: dict[str, tuple[int | None, int | None]] = {"answers": (len(_ids(answers)), len(done))}
+    for kind, asked, per_prompt in (
+        ("user_turns", requester.user_turns(items, rows), requester.turns_per_prompt),
+        ("controls", requester.controls(items, rows), requester.controls_per_prompt),
+    ):
+        counts[kind] = (len(_ids(asked)) + open_ * per_prompt, len(finished.of(asked)))
+    return counts
+
+
+def _answer_rows(
+    requester: Requester,
+    items: Iterable[Mapping[str, Any]],
+    answers: Asked,
+    done: Mapping[str, str | Completion],
+) -> list[dict[str, Any]]:
+    """The answers that are known so far, as rows with the columns that turns depend on."""
+    rows = []
+    for item in items:
+        place = item["dataset"], item["item"]
+        request = answers[place]
+        row = {"dataset": place[0], "item": place[1], "text": None, "skipped": "not asked"}
+        if request is None:
+            if requester.study.generate.answer_source == "reference":
+                row["text"] = item["reference_answer"]
+        elif request.id not in done:
+            continue
+        else:
+            found = done[request.id]
+            ids = found.token_ids if isinstance(found, Completion) else ()
+            row["text"] = found if isinstance(found, str) else requester.chat.answer_text(ids)
+        rows.append(row)
+    return rows
+
+
+class _Finished:
+    """Finished completions of one model: those in the store, and the texts of previous outputs."""
+
+    def __init__(self, slug: str) -> None:
+        self._store = paths.completion_store(slug)
+        self._texts: dict[str, str] = {}
+        for name, kinds in KINDS.items():
+            for path in previous.outputs(stages.full_name(name, slug)):
+                self._texts |= _texts(path, kinds)
+
+    def of(self, asked: Asked) -> dict[str, str | Completion]:
+        """Text or completion by request id."""
+        ids = _ids(asked)
+        found: dict[str, str | Completion] = {
+            key: self._texts[key] for key in ids if key in self._texts
+        }
+        if self._store.exists():
+            with CompletionStore(self._store) as store:
+                found |= store.get(ids)
+        return found
+
+
+def _texts(path: Path, kinds: Sequence[str]) -> dict[str, str]:
+    try:
+        kind = str(artifacts.read_provenance(path).get("kind"))
+        frame = artifacts.read(path, kind) if kind in kinds else None
+    except ArtifactError:
+        return {}  # the stage will not use it either
+    if frame is None:
+        return {}
+    return {key: text for key, text in frame.select("request_id", "text").iter_rows() if key}
+
+
+def _in_artifact(kind: str, path: Path) -> _Counted:
+    try:
+        wanted = artifacts.read(path, kind)["request_id"].drop_nulls().n_unique()
+    except ArtifactError:
+        return UNKNOWN
+    return wanted, wanted
+
+
+def _ids(asked: Mapping[Any, Request | None]) -> list[str]:
+    return list({request.id: None for request in asked.values() if request})
+
+
+def _state(stale: bool, outs: Iterable[Path]) -> str:
+    if not all(out.exists() for out in outs):
+        return "missing"
+    return "stale" if stale else "up to date"
+
+
+def _age(outs: Iterable[Path]) -> float | None:
+    times = [out.stat().st_mtime for out in outs if out.exists()]
+    return time.time() - min(times) if times else None
+
+
+def age_text(seconds: float | None) -> str:
+    """An age in its largest whole unit, such as `3 h`."""
+    if seconds is None:
+        return ""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -1,0 +1,324 @@
+"""Whether every artifact of the study is whole, is what `dvc.lock` records, and fits the others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from userturn import artifacts, stages
+from userturn.artifacts import BASE
+from userturn.artifacts.labels import Label
+from userturn.base import paths
+from userturn.base.errors import ArtifactError, UserturnError
+from userturn.base.progress import progress
+from userturn.models import weights
+from userturn.store.previous import LOCK_FILE
+from userturn.study.params import Study
+from userturn.turns.plan import samples
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from userturn.turns.requester import Asked
+
+T = TypeVar("T")
+Key = tuple[Any, ...]
+
+STAGE_OF = {
+    "prompts": "prompts",
+    "answers": "generate",
+    "user_turns": "generate",
+    "controls": "perturb",
+    "grounding": "ground",
+    "labels": "classify",
+}
+PARTIAL_JUDGES = frozenset({"human"})
+"""Judges that need not label every turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one file, and the mend."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What `verify` found.
+
+    Attributes:
+        files: Files and folders that were looked at.
+        problems: What is wrong, in the order of the stages.
+        not_recomputed: Models that are not on this machine, whose request ids were not recomputed.
+    """
+
+    files: int
+    problems: tuple[Problem, ...]
+    not_recomputed: tuple[str, ...]
+
+
+def verify(study: Study) -> Findings:
+    """Check every artifact of the study by itself, against `dvc.lock` and against the others.
+
+    Nothing is changed, fetched or generated. Where a model's tokenizer is on this machine, the
+    request id of every row is worked out again from the prompts and answers.
+    """
+    check = _Verification(study)
+    recorded = list(_outs(study, check.problems))
+    total = len(recorded) + len(study.models.pretrained) + len(study.models.probe)
+    with progress("verify", total, "checks") as advance:
+        for path, expected in recorded:
+            check.bytes_of(path, expected)
+            advance(0)
+        for dataset in study.prompts.datasets:
+            check.prompts(dataset)
+        for slug in study.models.pretrained:
+            check.pointer(slug)
+            advance(0)
+        for slug in study.models.probe:
+            check.model(slug)
+            advance(0)
+        check.calibration()
+    return Findings(len(recorded), tuple(check.problems), tuple(check.not_recomputed))
+
+
+@dataclass
+class _Verification:
+    study: Study
+    problems: list[Problem] = field(default_factory=list)
+    not_recomputed: list[str] = field(default_factory=list)
+    items: list[dict[str, Any]] | None = field(default_factory=list)  # None: a file is unreadable
+
+    def bytes_of(self, path: Path, expected: str) -> None:
+        """Compare a file or folder with its hash in `dvc.lock`."""
+        found = md5(path)
+        if found is None:
+            self._report(path, "is missing; `dvc pull` fetches it, `dvc repro` makes it")
+        elif found != expected:
+            self._report(
+                path, f"is not what {LOCK_FILE} records; `dvc checkout --force {path}` restores it"
+            )
+
+    def prompts(self, dataset: str) -> None:
+        path = paths.artifact("prompts", dataset)
+        frame = self._read("prompts", dataset)
+        if frame is None:
+            self.items = None
+            return
+        if set(frame["dataset"]) - {dataset} or sorted(frame["order"]) != list(range(len(frame))):
+            self._report(path, f"is not the first items of {dataset} in order; run `dvc repro`")
+        if self.items is not None:
+            self.items += frame.to_dicts()
+
+    def pointer(self, slug: str) -> None:
+        path = paths.weights_pointer(slug)
+        if path.exists():
+            self._try(path, lambda: weights.identity(self.study, slug))
+
+    def calibration(self) -> None:
+        """The judged reference turns."""
+        path = paths.REFERENCE_TURNS
+        if path.exists():
+            self._try(path, lambda: artifacts.read(path, "reference"))
+
+    def model(self, slug: str) -> None:
+        """Each artifact of a model, and each against those it was made from."""
+        answers = self._read("answers", slug, slug)
+        turns = self._read("user_turns", slug, slug)
+        controls = self._read("controls", slug, slug)
+        grounding = self._read("grounding", slug, self.study.ground.scorer)
+        labels = self._read("labels", slug)
+        if self.items is None or answers is None:
+            return
+        places = {(row["dataset"], row["item"]) for row in self.items}
+        self._keys("answers", slug, answers, places, "prompts")
+        generate, perturb = self.study.generate, self.study.perturb
+        grids: dict[str, tuple[pl.DataFrame | None, Sequence[str], Sequence[float]]] = {
+            "user_turns": (turns, [BASE], generate.user_turn.temperatures),
+            "controls": (controls, perturb.conditions, perturb.temperatures),
+        }
+        known: set[Key] = set()
+        for kind, (frame, conditions, temperatures) in grids.items():
+            wanted = {
+                (*place, condition, *at)
+                for place in places
+                for condition in conditions
+                for at in samples(self.study, temperatures)
+            }
+            known |= wanted
+            if frame is not None:
+                self._keys(kind, slug, frame, wanted, "the study's turns")
+        if grounding is not None:
+            self._keys("grounding", slug, grounding, known, "the study's turns")
+        if labels is not None:
+            self._labels(slug, labels, known)
+        self._requests(slug, answers, turns, controls)
+
+    def _labels(self, slug: str, frame: pl.DataFrame, turns: Collection[Key]) -> None:
+        import polars as pl
+
+        path = paths.artifact("labels", slug)
+        by_judge: dict[str, set[Key]] = {judge: set() for judge in self.study.classify.judges}
+        for *turn, judge in frame.select(artifacts.KEYS["labels"]).iter_rows():
+            by_judge.setdefault(judge, set()).add(tuple(turn))
+        for judge, labelled in by_judge.items():
+            if judge not in self.study.classify.judges:
+                self._report(path, f"holds labels of '{judge}', no judge of the study")
+                continue
+            wanted = labelled & set(turns) if judge in PARTIAL_JUDGES else turns
+            self._difference(path, f"labels by {judge}", labelled, wanted, "the study's turns")
+        label, invalid = pl.col("label"), pl.col("invalid")
+        odd = frame.filter(
+            (label.is_null() == invalid.is_null()) | ~label.is_in([known.value for known in Label])
+        )
+        if len(odd):
+            self._report(path, f"holds {len(odd)} rows that are no label and have no reason")
+
+    def _requests(
+        self,
+        slug: str,
+        answers: pl.DataFrame,
+        turns: pl.DataFrame | None,
+        controls: pl.DataFrame | None,
+    ) -> None:
+        """Work out every request id again."""
+        from userturn.turns.requester import Requester
+
+        try:
+            requester = Requester.load(self.study, slug)
+        except ArtifactError:
+            return  # the pointer: reported there
+        except UserturnError as error:
+            self._report(paths.weights_pointer(slug), str(error))
+            return
+        if requester is None:
+            self.not_recomputed.append(slug)
+            return
+        items, rows = self.items or [], answers.to_dicts()
+        self._ids("answers", slug, answers, requester.answers(items))
+        places = {(row["dataset"], row["item"]) for row in items}
+        rows = [row for row in rows if (row["dataset"], row["item"]) in places]
+        if turns is not None:
+            self._ids("user_turns", slug, turns, requester.user_turns(items, rows))
+        if controls is not None:
+            self._ids("controls", slug, controls, requester.controls(items, rows))
+
+    def _ids(self, kind: str, slug: str, frame: pl.DataFrame, asked: Asked) -> None:
+        width = len(artifacts.KEYS[kind])
+        odd = [
+            key
+            for *parts, found in frame.select(*artifacts.KEYS[kind], "request_id").iter_rows()
+            if (key := tuple(parts[:width])) in asked
+            and found != ((request := asked[key]) and request.id)
+        ]
+        if odd:
+            self._report(
+                paths.artifact(kind, slug),
+                f"{len(odd)} rows hold completions of other requests than the study's, the first "
+                f"{_named(odd[0])}; run `dvc repro`",
+            )
+
+    def _keys(
+        self, kind: str, slug: str, frame: pl.DataFrame, wanted: Collection[Key], of: str
+    ) -> None:
+        found = set(frame.select(artifacts.KEYS[kind]).iter_rows())
+        self._difference(paths.artifact(kind, slug), "rows", found, wanted, of)
+
+    def _difference(
+        self, path: Path, what: str, found: Collection[Key], wanted: Collection[Key], of: str
+    ) -> None:
+        for gap, verb in ((set(wanted) - set(found), "lacks"), (set(found) - set(wanted), "has")):
+            if gap:
+                beyond = "" if verb == "lacks" else " beyond them"
+                self._report(
+                    path,
+                    f"{verb} {len(gap)} {what}{beyond} ({of}: {len(wanted)}), the first "
+                    f"{_named(min(gap))}; run `dvc repro`",
+                )
+
+    def _read(self, kind: str, slug: str, model: str | None = None) -> pl.DataFrame | None:
+        """A checked artifact, or None where it is missing (found above) or not readable."""
+        path = paths.artifact(kind, slug)
+        if not path.exists():
+            return None
+        frame = self._try(path, lambda: artifacts.read(path, kind))
+        if frame is None:
+            return None
+        facts = self._try(path, lambda: artifacts.read_provenance(path))
+        if facts is None:
+            return frame
+        stage = stages.full_name(STAGE_OF[kind], slug)
+        if facts.get("stage") != stage:
+            self._report(path, f"was made by stage {facts.get('stage')}, not {stage}")
+        if model is not None:
+            pinned = self._try(None, lambda: weights.identity(self.study, model))
+            if pinned is not None and facts.get("weights") != pinned:
+                self._report(
+                    path,
+                    f"was made by the weights {facts.get('weights')}, the study's model.{model} is "
+                    f"{pinned}; run `dvc repro`",
+                )
+        return frame
+
+    def _try(self, path: Path | None, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except ArtifactError as error:
+            if path is not None:
+                self._report(path, str(error).removeprefix(f"{path}: "))
+            return None
+
+    def _report(self, path: Path, text: str) -> None:
+        self.problems.append(Problem(path, text))
+
+
+def _outs(study: Study, problems: list[Problem]) -> Iterator[tuple[Path, str]]:
+    """Outputs of the study's stages with their hashes in `dvc.lock`."""
+    try:
+        recorded = yaml.safe_load(LOCK_FILE.read_text(encoding="utf-8"))["stages"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        problems.append(Problem(LOCK_FILE, f"cannot be read ({error!r}); `dvc repro` makes it"))
+        return
+    for name, slug in stages.instances(study):
+        stage = stages.full_name(name, slug)
+        if stage not in recorded:
+            problems.append(Problem(LOCK_FILE, f"does not know {stage}; `dvc repro` runs it"))
+            continue
+        for out in recorded[stage].get("outs", []):
+            yield Path(out["path"]), out["md5"]
+
+
+def md5(path: Path) -> str | None:
+    """Hash of a file or folder as DVC records it, always from the bytes; None if there is none."""
+    if not path.is_dir():
+        return _file_md5(path) if path.is_file() else None
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
+    tree: Any = Tree()  # type: ignore[no-untyped-call]
+    for file in _files(path):
+        tree.add(file.relative_to(path).parts, None, HashInfo("md5", _file_md5(file)))
+    tree.digest()
+    return str(tree.hash_info.value)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    ignored = {".snakemake_timestamp"}  # as in .dvcignore
+    return (file for file in folder.rglob("*") if file.is_file() and file.name not in ignored)
+
+
+def _file_md5(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _named(key: Key) -> str:
+    names = artifacts.TURN_KEY[: len(key)]
+    return ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True))

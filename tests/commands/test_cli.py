@@ -1,0 +1,116 @@
+"""The command line: quick to start, and errors that name the mend."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from userturn.study.params import FITTED_CALIBRATION, SHIPPED_CALIBRATION
+
+ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("userturn")
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("code", ["import userturn", "import userturn.commands.cli"])
+def test_imports_load_nothing_heavy(code: str) -> None:
+    check = f"{code}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    heavy = {"torch", "vllm", "transformers", "datasets", "polars", "pyarrow", "matplotlib", "dvc"}
+    assert not heavy & set(done.stdout.split())
+
+
+def test_help_starts_quickly() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        assert run("--help").returncode == 0
+        return time.perf_counter() - start
+
+    # Python's own start is subtracted, so that a loaded machine does not decide.
+    bare = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import typer"], check=True)
+        bare.append(time.perf_counter() - start)
+    assert min(seconds() for _ in range(5)) < min(bare) + 0.3
+
+
+def test_every_command_has_help() -> None:
+    commands = re.findall(r"^  (\w+)  ", run("--help").stdout.split("Commands:")[1], re.MULTILINE)
+    expected = {"stage", "params", "show", "status", "verify", "probe", "annotate", "agreement"}
+    assert expected <= set(commands)
+    for command in commands:
+        assert "Usage" in run(command, "--help").stdout
+
+
+def test_params_explains_keys() -> None:
+    text = run("params", "generate.user_turn").stdout
+    assert "generate.user_turn.temperatures" in text
+    assert "samples" in text
+    assert "model.<slug>" not in text
+    assert run("params", "--schema").stdout == (ROOT / "studies/schema.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("stage", "generate", "nope"), "no stage 'generate@nope' in this study; stages: prompts@"),
+        (("show", "--model", "nope", "--dataset", "mt_bench"), "unknown model 'nope'"),
+        (("probe", "--model", "nope", "--prompts", "x"), "nope/config.json: does not exist"),
+        (("annotate", "--annotator", "A.B"), "annotator 'A.B': a name is made of a-z, 0-9 and _"),
+    ],
+)
+def test_mistakes_are_named_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
+    done = run("stage", "tables", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "params.yaml: cannot be read" in done.stderr
+
+
+def test_a_probe_of_a_study_that_never_fitted_its_judge_is_named(tmp_path: Path) -> None:
+    study = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(study.replace(SHIPPED_CALIBRATION, FITTED_CALIBRATION))
+    for name in ("config.json", "p.jsonl"):
+        (tmp_path / name).touch()
+    done = run("probe", "--model", ".", "--prompts", "p.jsonl", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{FITTED_CALIBRATION}: does not exist; run `dvc repro calibrate`" in done.stderr
+    assert not (tmp_path / "probe").exists()
+
+
+@pytest.mark.slow
+def test_probe_of_ones_own_model(
+    tmp_path: Path, smollm2_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USERTURN_CACHE", str(ROOT / ".cache"))  # holds the scorer's weights
+    monkeypatch.setenv("USERTURN_STORE", str(tmp_path / "store"))
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text('{"prompt": "What is a leap year?"}\n{"prompt": "Name a prime number."}\n')
+    own = ("probe", "--model", str(smollm2_dir), "--prompts", str(prompts))
+    study = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(re.sub(r"max_tokens: \d+", "max_tokens: 16", study))
+    dry = run(*own, "--dry-run", cwd=tmp_path)
+    assert dry.returncode == 0, dry.stderr
+    assert "answers: 2 requests of up to 16 tokens" in dry.stdout
+    assert not (tmp_path / "probe").exists()
+    done = run(*own, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "genuine follow-up rate" in done.stdout
+    assert "not calibrated" not in done.stderr  # the study's scorer scores it, not the model itself
+    assert (tmp_path / "probe/reports/metrics.json").exists()
+    other = run(*own, "--items", "1", cwd=tmp_path)
+    assert "holds another study" in other.stderr

@@ -1,0 +1,204 @@
+"""The figures: every shape of study is drawn, legibly, from the tables alone, to the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from itertools import combinations
+from unittest.mock import patch
+
+import pytest
+from matplotlib.text import Text
+
+from synthetic import ELEVEN, ONE, make_study, write_artifacts
+from userturn import figures, tables
+from userturn.artifacts.labels import Label
+from userturn.base.errors import ArtifactError
+
+FIVE = ("gsm8k", "math_500", "ifbench", "healthbench", "coval")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def drawings(monkeypatch):
+    """Drawings by name, as `figures.run` makes them."""
+    seen = {}
+
+    def keeping(name, draw):
+        def kept(source):
+            seen[name] = draw(source)
+            return seen[name]
+
+        return kept
+
+    watched = {name: keeping(name, draw) for name, draw in figures.FIGURES.items()}
+    monkeypatch.setattr(figures, "FIGURES", watched)
+    return seen
+
+
+def draw(study, **made):
+    write_artifacts(study, **made)
+    tables.build(study)
+    figures.build(study)
+
+
+def load(folder, name):
+    with (folder / f"{name}.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def texts(figure):
+    """Every text that is drawn, with its box in pixels (ticks beyond an axis are not drawn)."""
+    drawn = []
+    draw_text = Text.draw
+
+    def record(text, renderer):
+        drawn.append(text)
+        draw_text(text, renderer)
+
+    with patch.object(Text, "draw", record):
+        figure.draw_without_rendering()
+    return [
+        (text.get_text(), Text.get_window_extent(text)) for text in drawn if text.get_text().strip()
+    ]
+
+
+@pytest.mark.slow
+def test_every_figure_in_every_format_with_its_data():
+    study = make_study(figures={"formats": ["svg", "png", "pdf"]})
+    draw(study)
+    shutil.rmtree("data")
+    figures.build(study)  # the tables are all that it needs
+    for name in figures.FIGURES:
+        assert (figures.FOLDER / f"{name}.svg").read_bytes().startswith(b"<?xml")
+        assert (figures.FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (figures.FOLDER / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(figures.FOLDER.iterdir())) == 4 * len(figures.FIGURES)
+
+
+@pytest.mark.slow
+def test_the_same_tables_give_the_same_bytes():
+    study = make_study(figures={"formats": ["svg", "png", "pdf"]})
+    draw(study)
+    first = {path: path.read_bytes() for path in figures.FOLDER.iterdir()}
+    figures.build(study)
+    assert {path: path.read_bytes() for path in figures.FOLDER.iterdir()} == first
+
+
+def test_a_figure_shows_the_numbers_of_its_table():
+    draw(make_study(figures={"formats": ["svg"]}))
+    rates = {
+        (row["dataset"], row["temperature"]): row
+        for row in load(tables.FOLDER, "rates")
+        if row["condition"] == "base"
+    }
+    shown = load(figures.FOLDER, "rate_vs_temperature")
+    assert len(shown) == len(rates)
+    for row in shown:
+        table = rates[row["dataset"], row["temperature"]]
+        assert {name: row[name] for name in ("rate", "low", "high", "prompts")} == {
+            name: table[name] for name in ("rate", "low", "high", "prompts")
+        }
+    points = load(figures.FOLDER, "accuracy_vs_rate")
+    assert [row["dataset"] for row in points] == ["gsm8k", "ifbench"]
+    strict = {row["dataset"]: row["strict"] for row in load(tables.FOLDER, "accuracy")}
+    assert all(row["accuracy"] == strict[row["dataset"]] for row in points)
+    assert all(row["rate"] == rates[row["dataset"], "0"]["rate"] for row in points)
+
+
+@pytest.mark.parametrize(
+    ("models", "datasets", "width"),
+    [
+        (ONE, ("gsm8k", "ifbench", "mt_bench"), 6.4),
+        (ONE, ("gsm8k", "ifbench", "mt_bench"), 3.5),
+        pytest.param(ELEVEN, FIVE, 6.4, marks=pytest.mark.slow),
+    ],
+)
+def test_no_text_leaves_the_page_or_covers_another(drawings, models, datasets, width):
+    study = make_study(models, datasets, figures={"formats": ["png"], "width": width})
+    draw(study, items=8)
+    assert set(drawings) == set(figures.FIGURES)
+    for name, drawing in drawings.items():
+        page = drawing.figure.bbox.padded(1)
+        found = texts(drawing.figure)
+        assert len(found) > 8
+        for text, box in found:
+            corners = (box.x0, box.y0), (box.x1, box.y1)
+            assert all(page.contains(*corner) for corner in corners), f"{name}: {text!r}"
+        for (one, box), (other, there) in combinations(found, 2):
+            area = figures._overlap(box.padded(-1), there.padded(-1))
+            assert area == 0, f"{name}: {one!r} and {other!r}"
+
+
+def test_footers_tell_counts_and_judge(drawings):
+    draw(make_study(figures={"formats": ["png"]}), items=7)
+    for drawing in drawings.values():
+        footer = " ".join(text for text, _ in texts(drawing.figure) if text.startswith("n = "))
+        assert "judge: likelihood" in footer
+        assert "7" in footer or "21" in footer
+
+
+@pytest.mark.parametrize(
+    ("shape", "empty"),
+    [
+        ({"temperatures": [0]}, set()),
+        ({"temperatures": [0.7]}, {"controls"}),
+        ({"conditions": []}, {"controls"}),
+        ({"datasets": ["mt_bench"]}, {"accuracy_vs_rate"}),
+        ({"models": {"a": ("x", 2.0), "b": ("x", 2.0), "c": ("y", None)}}, set()),
+        ({"perturb": {"conditions": ["ask"], "temperatures": [0.0, 0.7, 1.0]}}, set()),
+        ({"figures": {"formats": ["png"], "width": 2}}, set()),
+    ],
+)
+def test_any_shape_of_study_is_drawn(drawings, shape, empty):
+    draw(make_study(**{"figures": {"formats": ["png"]}, **shape}), items=2)
+    for name, drawing in drawings.items():
+        told = any(text.startswith("no data: ") for text, _ in texts(drawing.figure))
+        assert told == (name in empty)
+        assert (not drawing.rows) == (name in empty)
+
+
+def test_nothing_valid_gives_figures_that_say_so(drawings):
+    def edit(kind, slug, row):
+        return {**row, "label": None, "invalid": "unreadable"} if kind == "labels" else row
+
+    draw(make_study(figures={"formats": ["svg"]}), items=2, edit=edit)
+    for drawing in drawings.values():
+        assert any(text.startswith("no data: ") for text, _ in texts(drawing.figure))
+
+
+def test_bars_of_label_shares_are_full(drawings):
+    draw(make_study(figures={"formats": ["png"]}))
+    (axes,) = drawings["label_shares"].figure.axes
+    for y in range(3):
+        widths = [bar.get_width() for bar in axes.patches if round(bar.get_y() + 0.37) == y]
+        assert len(widths) == len(Label)
+        assert sum(widths) == pytest.approx(100, abs=0.01)
+
+
+def test_every_label_has_a_colour_of_its_own():
+    assert list(figures.LABEL_COLOURS) == list(Label)
+    assert len(set(figures.LABEL_COLOURS.values())) == len(Label)
+
+
+def test_eleven_models_have_eleven_colours(drawings):
+    draw(make_study(ELEVEN, ("gsm8k",), [0], conditions=[]), items=1)
+    found = figures._models(figures._read("models"))
+    assert len({model.colour for model in found}) == len({model.name for model in found}) == 11
+    assert found[0].name == "Qwen3.5 0.8B"
+
+
+def test_a_missing_or_foreign_table_is_named():
+    study = make_study()
+    with pytest.raises(ArtifactError, match=r"models\.csv: cannot be read .*dvc repro tables"):
+        figures.build(study)
+    write_artifacts(study)
+    tables.build(study)
+    (tables.FOLDER / "rates.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ArtifactError, match=r"rates\.csv: has other columns"):
+        figures.build(study)
+    assert not figures.FOLDER.exists()

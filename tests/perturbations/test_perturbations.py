@@ -1,0 +1,75 @@
+"""Perturbations: pure, seeded, and never an answer's own text for a swap."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from userturn import perturbations
+from userturn.study.params import Study
+from userturn.turns import controls
+
+
+def encode(text: str) -> list[int]:
+    return list(text.encode())
+
+
+def decode(ids: Any) -> str:
+    return bytes(ids).decode(errors="replace")
+
+
+def material(draw: int = 0, other: str | None = "another answer") -> perturbations.Material:
+    return perturbations.Material(encode, decode, draw, other)
+
+
+@given(st.text())
+def test_truncate_keeps_a_prefix_of_half_the_tokens(answer: str) -> None:
+    half = perturbations.truncate(answer, material())
+    if "\N{REPLACEMENT CHARACTER}" not in answer:
+        assert answer.startswith(half)
+    # At most three bytes of a cut character are given up.
+    assert len(encode(answer)) // 2 - 3 <= len(encode(half)) <= len(encode(answer)) // 2 + 3
+
+
+@given(st.text(), st.integers(0, 2**63))
+def test_ask_and_close_append_a_listed_line(answer: str, draw: int) -> None:
+    asked, closed = (f(answer, material(draw)) for f in (perturbations.ask, perturbations.close))
+    assert asked.startswith(answer.rstrip())
+    assert asked.endswith(perturbations.QUESTIONS)
+    assert closed.endswith(perturbations.CLOSINGS)
+
+
+rows = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 30).map(str), st.none() | st.text()),
+    unique_by=lambda row: row[:2],
+).map(lambda found: [{"dataset": d, "item": i, "text": t, "skipped": None} for d, i, t in found])
+
+
+@given(rows, st.integers(0, 5))
+def test_swaps_never_give_a_prompt_its_own_answer(answers: list[dict], seed: int) -> None:
+    marked = [{**r, "text": r["text"] and f"{r['dataset']}/{r['item']}"} for r in answers]
+    marked = [{**r, "text": r["text"] or None} for r in marked]
+    found = controls.swaps(marked, seed)
+    answered = {(r["dataset"], r["item"]) for r in marked if r["text"] is not None}
+    assert set(found) == (answered if len(answered) > 1 else set())
+    for (dataset, item), other in found.items():
+        assert other != f"{dataset}/{item}"
+        same = [key for key in answered if key[0] == dataset]
+        if len(same) > 1:
+            assert other.startswith(f"{dataset}/")
+
+
+def test_every_condition_of_the_study_is_registered() -> None:
+    names = Study.model_fields["perturb"].annotation.model_fields["conditions"].default_factory()
+    assert list(perturbations.PERTURBATIONS) == names
+
+
+def test_skipped_answers_are_counted_not_dropped(laptop: Study) -> None:
+    answers = [
+        {"dataset": "d", "item": "1", "text": None, "skipped": "empty prompt"},
+        {"dataset": "d", "item": "2", "text": "an answer", "skipped": None},
+    ]
+    shown = controls.perturbed(laptop, answers, encode, decode)
+    assert len(shown) == 2 * len(laptop.perturb.conditions)
+    assert shown["d", "1", "ask"].skipped == "empty prompt"
+    assert shown["d", "2", "swap"].skipped == controls.NO_OTHER_PROMPT

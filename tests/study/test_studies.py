@@ -1,0 +1,91 @@
+"""Studies, schema and code are in step."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from userturn.prompts import READERS
+from userturn.study import params
+from userturn.study.params import DatasetKind, FileSource, HubSource, load_study, schema_text
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
+# What has no sensible default: where bytes come from, and the registries themselves.
+REQUIRED = {
+    "type", "repo", "package", "version", "member", "sha256", "path", "module",
+    "source", "kind", "model", "dataset",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_is_valid(path):
+    study = load_study(path)
+    for slug in study.prompts.datasets:
+        assert study.dataset[slug].license != "unknown"
+    for slug in study.models.pretrained:
+        assert study.model[slug].license != "unknown"
+
+
+def test_the_studies_are_the_ones_the_project_speaks_of():
+    assert {"laptop", "real", "paper"} <= {path.stem for path in STUDIES}
+
+
+def test_the_default_study_is_the_laptop_study():
+    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "studies/laptop.yaml").read_bytes()
+
+
+def test_the_schema_is_that_of_the_code():
+    assert (ROOT / "studies/schema.json").read_text(encoding="utf-8") == schema_text()
+
+
+def sections():
+    return [
+        kind
+        for kind in vars(params).values()
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.model_fields
+    ]
+
+
+def test_every_key_says_what_it_is_and_has_a_default():
+    assert params.Study in sections()
+    for section in sections():
+        for name, field in section.model_fields.items():
+            assert field.description, f"{section.__name__}.{name} has no description"
+            if field.is_required():
+                assert name in REQUIRED, f"{section.__name__}.{name} has no default"
+
+
+def test_every_kind_of_dataset_has_a_reader():
+    assert set(READERS) == set(get_args(DatasetKind))
+
+
+def test_the_paper_study_has_its_models_and_datasets():
+    study = load_study(ROOT / "studies/paper.yaml")
+    assert len(study.models.probe) == 11
+    assert {study.model[slug].family for slug in study.models.probe} == {
+        "Qwen3.5", "gpt-oss", "GLM",
+    }  # fmt: skip
+    assert len(study.prompts.datasets) == 5
+    for slug, entry in study.model.items():
+        assert isinstance(entry.source, HubSource), slug
+        gpus = entry.engine.tensor_parallel * entry.engine.pipeline_parallel
+        assert entry.resources.gpus == gpus, slug
+        assert entry.parameters is not None
+        stored = 0.6 if entry.engine.dtype == "auto" else 2  # bytes per parameter: MXFP4, bfloat16
+        assert entry.parameters * stored < 0.8 * 80 * gpus, f"{slug} does not fit its GPUs"
+        if entry.family in ("Qwen3.5", "GLM"):
+            assert entry.chat.template_kwargs["enable_thinking"] is False
+
+
+def test_the_real_study_reads_pinned_files_of_the_shared_folder():
+    study = load_study(ROOT / "studies/real.yaml")
+    for slug in study.prompts.datasets:
+        source = study.dataset[slug].source
+        assert isinstance(source, FileSource)
+        assert source.path.startswith("${USERTURN_DATA}/")
+        assert source.sha256
+    laptop = load_study(ROOT / "studies/laptop.yaml")
+    assert study.model["smollm2_135m"].source == laptop.model["smollm2_135m"].source
+    assert study.classify == laptop.classify

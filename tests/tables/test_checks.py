@@ -1,0 +1,78 @@
+"""Controls on the measure: the numbers by hand, and what is left out where there is none."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from synthetic import make_study
+from userturn.base import paths
+from userturn.tables import checks
+
+STUDY = make_study()
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def turns(values: dict[str, list[tuple[str, float | None]]]) -> pl.DataFrame:
+    """One row per (item, G) under each condition."""
+    rows = [
+        {"dataset": "a", "item": item, "condition": condition, "grounding": value}
+        for condition, given in values.items()
+        for item, value in given
+    ]
+    schema = {"grounding": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=schema)
+
+
+def test_grounding_is_averaged_by_prompt_and_swap_stands_apart():
+    frame = turns(
+        {
+            "base": [("1", 0.4), ("1", 0.2), ("2", 0.5), ("3", None)],
+            "swap": [("1", 0.1), ("2", -0.1)],
+            "close": [("1", 9.0)],
+        }
+    )
+    looks = [
+        {"condition": "base", "memorised": 0.5, "samples": 2},
+        {"condition": "base", "memorised": 0.0, "samples": 6},
+        {"condition": "base", "memorised": None, "samples": 3},
+        {"condition": "swap", "memorised": 1.0, "samples": 9},
+    ]
+    own, swapped, memorised = checks.model_rows(STUDY, "m", frame, looks)
+    assert own["value"] == pytest.approx((0.3 + 0.5) / 2)
+    assert (own["turns"], own["prompts"]) == (3, 2)
+    assert (own["low"], own["high"]) == pytest.approx((0.3, 0.5))
+    assert swapped["value"] == pytest.approx(0)
+    assert swapped["low"] == pytest.approx(-0.1)
+    assert (memorised["value"], memorised["turns"]) == (1 / 8, 8)
+    assert all(tuple(row) == checks.COLUMNS for row in (own, swapped, memorised))
+
+
+def test_without_turns_there_is_no_value():
+    frame = turns({"base": [("1", None)]})
+    own, swapped, memorised = checks.model_rows(STUDY, "m", frame, [])
+    assert {row["value"] for row in (own, swapped, memorised)} == {None}
+    one = checks.model_rows(STUDY, "m", turns({"base": [("1", 0.2)]}), [])[0]
+    assert (one["value"], one["low"]) == (0.2, None)
+
+
+def test_reference_turns_come_from_the_calibration_in_use():
+    assert checks.reference_rows() == []
+    path = Path(paths.CALIBRATION / "controls.csv")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "calibration,kind,turns,followup,low,high,confidence\n"
+        "given,true,10,0.6,0.3,0.8,0.95\n"
+        "given,spam,10,0,0,0.3,0.95\n"
+        "fitted,true,10,0.9,0.6,1,0.95\n"
+        "given,loop,10,0,0,0.3,0.95\n"
+    )
+    found = checks.reference_rows()
+    assert [(row["check"], row["value"], row["expected"]) for row in found] == [
+        ("true", 0.6, "high"),
+        ("spam", 0, "zero"),
+    ]

@@ -1,0 +1,397 @@
+"""The tables against hand calculation, and every hole that a study can have."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+from synthetic import ELEVEN, TURNS, make_study, write_artifacts
+from userturn import tables
+from userturn.annotate import server
+from userturn.artifacts import read
+from userturn.artifacts.labels import Label
+from userturn.base.errors import ArtifactError
+from userturn.base.paths import artifact
+
+SKIPPED = {
+    "skipped": "too long",
+    **dict.fromkeys(("request_id", "text", "token_ids", "end", "stop_token")),
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def build(study, **made):
+    write_artifacts(study, **made)
+    tables.build(study)
+    return {name: load(name) for name in tables.TABLES}
+
+
+def load(name):
+    with (tables.FOLDER / f"{name}.csv").open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def pick(rows, **wanted):
+    """The rows whose cells read as wanted."""
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def only(rows, **wanted):
+    (row,) = pick(rows, **wanted)
+    return row
+
+
+def metrics():
+    return json.loads(tables.METRICS.read_text(), parse_constant=pytest.fail)
+
+
+def relabel(labels):
+    """An edit that gives the greedy base turns of dataset `a` these labels, item by item."""
+
+    def edit(kind, slug, row):
+        if kind == "labels" and row["dataset"] == "a" and row["item"] in labels:
+            key = row["condition"], row["temperature"], row["sample"]
+            label = labels[row["item"]].get(key, row["label"])
+            return {**row, "label": label, "invalid": None if label else "unreadable"}
+        return row
+
+    return edit
+
+
+def test_every_table_has_its_columns_and_reads_as_numbers():
+    got = build(make_study())
+    assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.TABLES)
+    assert got.pop("corrected") == [], "nobody labelled anything"
+    for name, columns in tables.TABLES.items():
+        if name not in got:
+            continue
+        frame = pl.read_csv(tables.FOLDER / f"{name}.csv")
+        assert tuple(frame.columns) == columns
+        assert frame.height == len(got[name]) > 0
+        text = (tables.FOLDER / f"{name}.csv").read_text()
+        assert "nan" not in text.lower().replace("unrelated", "")
+        assert "None" not in text
+    # one model: (3 datasets + all) x (3 temperatures + 4 controls)
+    assert len(got["rates"]) == 4 * 7
+    assert len(got["labels"]) == 4 * 7 * len(Label)
+    assert len(got["controls"]) == 4 * 4
+    assert len(got["temperature"]) == 4 * 2
+
+
+def test_the_same_artifacts_give_the_same_bytes():
+    study = make_study()
+    build(study)
+    files = [tables.METRICS, *sorted(tables.FOLDER.iterdir())]
+    first = {path: path.read_bytes() for path in files}
+    tables.build(study)
+    assert {path: path.read_bytes() for path in files} == first
+
+
+def test_rates_by_hand():
+    """Greedy: 1 of 4 prompts. Sampled: 2/2, 0/2 (one turn of it invalid: 0/1), 1/2, 0/2."""
+    follow, other = "followup", "unrelated"
+    plan = {
+        "0000": (follow, [follow, follow]),
+        "0001": (other, [other, None]),
+        "0002": (other, [follow, other]),
+        "0003": (other, [other, other]),
+    }
+    labels = {
+        item: {
+            ("base", 0.0, 0): greedy,
+            ("base", 1.0, 0): sampled[0],
+            ("base", 1.0, 1): sampled[1],
+        }
+        for item, (greedy, sampled) in plan.items()
+    }
+    study = make_study(datasets=["a"], temperatures=[0, 1], samples=2, conditions=[])
+    got = build(study, items=4, edit=relabel(labels))
+
+    greedy = only(got["rates"], dataset="a", temperature="0")
+    low, high = proportion_confint(1, 4, method="wilson")
+    assert [greedy["rate"], greedy["method"], greedy["prompts"]] == ["0.25", "wilson", "4"]
+    assert [greedy["low"], greedy["high"]] == [f"{low:.6g}", f"{high:.6g}"]
+
+    sampled = only(got["rates"], dataset="a", temperature="1")
+    assert float(sampled["rate"]) == (1 + 0 + 0.5 + 0) / 4
+    assert [sampled[name] for name in ("samples", "followups", "invalid")] == ["8", "3", "1"]
+    assert sampled["method"] == "bootstrap"
+    pooled = only(got["rates"], dataset="all", temperature="1")
+    assert {**pooled, "dataset": "a"} == sampled
+
+    contrast = only(got["temperature"], dataset="a")
+    assert float(contrast["difference"]) == pytest.approx(0.375 - 0.25)
+    assert contrast["test"] == "sign-flip"
+    share = only(got["labels"], dataset="a", temperature="0", label="unrelated")
+    assert [share["share"], share["count"], share["valid"]] == ["0.75", "3", "4"]
+    assert metrics()["model"]["smollm2_135m"]["highest_rate"]["temperature"] == 1
+
+
+def test_shares_add_up_and_agree_with_the_rates():
+    got = build(make_study(ELEVEN, ("a", "b"), samples=3), items=3)
+    keys = ("model", "dataset", "condition", "temperature")
+    total = Counter()
+    for row in got["labels"]:
+        total[tuple(row[key] for key in keys)] += float(row["share"])
+    assert list(total.values()) == pytest.approx([1] * len(total), abs=1e-5)
+    for row in got["rates"]:
+        same = {key: row[key] for key in keys}
+        share = only(pick(got["labels"], **same), label="followup")
+        assert (share["share"], share["count"]) == (row["rate"], row["followups"])
+
+
+def test_pooling_counts_every_prompt_the_same():
+    got = build(make_study(datasets=["a", "b"]), items=6)
+    for pooled in pick(got["rates"], dataset="all"):
+        parts = [
+            row
+            for row in got["rates"]
+            if row["dataset"] != "all"
+            and (row["condition"], row["temperature"])
+            == (pooled["condition"], pooled["temperature"])
+        ]
+        mean = sum(float(row["rate"]) for row in parts) / 2
+        assert float(pooled["rate"]) == pytest.approx(mean, abs=1e-5)
+        assert int(pooled["samples"]) == sum(int(row["samples"]) for row in parts)
+
+
+def test_controls_by_hand():
+    """Ten prompts: `ask` turns eight of them into follow-ups and takes none away."""
+    labels = {
+        f"{item:04d}": {
+            ("base", 0.0, 0): "generic",
+            ("ask", 0.0, 0): "followup" if item < 8 else "generic",
+            ("swap", 0.0, 0): "followup" if item < 8 else "generic",
+            ("close", 0.0, 0): "generic",
+        }
+        for item in range(10)
+    }
+    study = make_study(datasets=["a"], temperatures=[0], conditions=["ask", "swap", "close"])
+    got = build(study, items=10, edit=relabel(labels))
+    ask = only(got["controls"], dataset="a", condition="ask")
+    p = mcnemar([[2, 8], [0, 0]], exact=True).pvalue
+    assert [ask["rate_base"], ask["rate"], ask["difference"]] == ["0", "0.8", "0.8"]
+    assert float(ask["p"]) == pytest.approx(p, rel=1e-5)
+    assert float(ask["p_holm"]) == pytest.approx(6 * p, rel=1e-5)  # 3 controls, dataset and all
+    assert [ask["expected"], ask["moved_as_expected"]] == ["up", "yes"]
+    swap = only(got["controls"], dataset="a", condition="swap")
+    assert [swap["expected"], swap["moved_as_expected"]] == ["down", "no"]
+    close = only(got["controls"], dataset="a", condition="close")
+    assert [close["difference"], close["p"], close["moved_as_expected"]] == ["0", "1", "undecided"]
+    assert float(close["low"]) < 0 < float(close["high"])
+
+
+def annotate(study, name, choose):
+    """Label every base turn as a function of its text says, None for a skip."""
+    with server.open_session(study, name, 10_000) as session:
+        while turn := session.state()["turn"]:
+            label = choose(turn["turn"]) or "skip"
+            session.answer(server.Answer(turn=turn["id"], label=label, seconds=1))
+
+
+def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
+    """People call restatements follow-ups, which the judge never does; no sampling, no skips."""
+    study = make_study(datasets=["a"], temperatures=[0, 1], samples=2)
+    build(study, items=40)
+    annotate(study, "ann", lambda text: "followup" if "?" in text else "generic")
+    tables.build(study)
+    got = load("corrected")
+    assert [(row["dataset"], row["temperature"]) for row in got] == [
+        (dataset, temperature) for dataset in ("a", "all") for temperature in ("0", "1")
+    ]
+    shares = {
+        (row["temperature"], row["label"]): float(row["share"])
+        for row in pick(load("labels"), dataset="a", condition="base")
+    }
+    for row in pick(got, dataset="a"):
+        raw = only(load("rates"), dataset="a", condition="base", temperature=row["temperature"])
+        assert [row[name] for name in ("rate", "low", "high")] == [
+            raw[name] for name in ("rate", "low", "high")
+        ]
+        truth = sum(shares[row["temperature"], label] for label in ("followup", "restatement"))
+        assert float(row["prediction_powered"]) == pytest.approx(truth, abs=1e-5)
+        assert float(row["prediction_powered_low"]) < truth < float(row["prediction_powered_high"])
+        assert [row["specificity"], row["annotators"], row["labelled_prompts"]] == ["1", "1", "40"]
+        assert 0 < float(row["sensitivity"]) < 1
+        assert float(row["rogan_gladen"]) > float(row["rate"])
+    assert [row["labelled"] for row in got] == ["40", "80"] * 2
+
+
+def test_people_who_disagree_count_by_halves_and_skips_do_not_count():
+    study = make_study(datasets=["a"], temperatures=[0], conditions=[])
+    build(study, items=60)
+    annotate(study, "ann", lambda text: "followup")
+    annotate(study, "bob", lambda text: None if text == "Thanks!" else "generic")
+    tables.build(study)
+    row = only(load("corrected"), dataset="a")
+    thanks = only(load("labels"), dataset="a", label="generic")["share"]
+    assert float(row["prediction_powered"]) == pytest.approx(0.5 + float(thanks) / 2, abs=1e-5)
+    assert row["annotators"] == "2"
+
+
+def test_accuracy_tells_why_an_answer_was_not_scored():
+    def edit(kind, slug, row):
+        if kind != "answers" or row["dataset"] != "gsm8k":
+            return row
+        number = int(row["item"])
+        nothing = {"score": None, "score_loose": None}
+        if number < 3:
+            return {**row, **nothing, "unscored": "no tagger", "end": "eos"}
+        if number == 3:
+            return {**row, **nothing, **SKIPPED}
+        right = float(number < 6)
+        return {**row, "score": right, "score_loose": 1.0, "end": "length"}
+
+    got = build(make_study(), items=10, edit=edit)
+    gsm = only(got["accuracy"], dataset="gsm8k")
+    low, high = proportion_confint(2, 6, method="wilson")
+    assert float(gsm["strict"]) == pytest.approx(2 / 6, abs=1e-6)
+    assert [gsm["strict_low"], gsm["strict_high"]] == [f"{low:.6g}", f"{high:.6g}"]
+    assert gsm["loose"] == "1"
+    counts = ("prompts", "scored", "not_scored", "skipped", "truncated")
+    assert [gsm[name] for name in counts] == ["10", "6", "3", "1", "6"]
+    assert gsm["reasons"] == "no tagger (3)"
+    chat = only(got["accuracy"], dataset="mt_bench")
+    assert [chat["verifier"], chat["strict"], chat["method"]] == ["none", "", "no data"]
+    assert chat["reasons"] == "no published verifier"
+    assert set(metrics()["model"]["smollm2_135m"]["accuracy"]) == {"gsm8k", "ifbench"}
+
+
+def test_turns_by_hand():
+    """Five greedy turns: two prompts share a text but for case and spacing, one is empty."""
+    texts = ["Tell me more.", " tell  ME more.", "Why?", "Why not?", ""]
+
+    def edit(kind, slug, row):
+        if kind == "user_turns":
+            text = texts[int(row["item"])]
+            return {
+                **row,
+                "text": text,
+                "token_ids": [7] * len(text.split()),
+                "end": "eos" if text else "empty",
+            }
+        return row
+
+    study = make_study(datasets=["a"], temperatures=[0], conditions=[])
+    got = only(build(study, items=5, edit=edit)["turns"])
+    assert [got["samples"], got["distinct_texts"], got["memorised"]] == ["5", "3", "0.5"]
+    assert [got["eos"], got["empty"], got["length"]] == ["0.8", "0.2", "0"]
+    assert float(got["mean_tokens"]) == (3 + 3 + 1 + 2 + 0) / 5
+
+
+def test_examples_are_real_turns_of_their_label():
+    study = make_study()
+    got = build(study, items=30)["examples"]
+    shown = Counter(row["label"] for row in got)
+    assert max(shown.values()) == 10
+    labels = {
+        tuple(str(part) for part in key): label
+        for *key, label in read(artifact("labels", "smollm2_135m"), "labels")
+        .select("dataset", "item", "condition", pl.col("temperature").cast(pl.String), "label")
+        .rows()
+        if key[3] == "0.0"
+    }
+    for row in got:
+        assert row["turn"] == TURNS[Label(row["label"])].format(item=int(row["item"]))
+        assert len(row["answer"]) <= tables.EXCERPT + 5
+        assert row["answer"].startswith(
+            "Person" if row["condition"] == "base" else row["condition"]
+        )
+        if row["temperature"] == "0":
+            assert labels[row["dataset"], row["item"], row["condition"], "0.0"] == row["label"]
+    tables.build(make_study(seed=1))
+    assert load("examples") != got
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"temperatures": [0]},
+        {"temperatures": [0.7]},
+        {"conditions": []},
+        {"datasets": ["mt_bench"]},
+        {"samples": 1},
+        {"models": {"a": ("x", None), "b": ("x", 1.0)}},
+        {"perturb": {"conditions": ["ask"], "temperatures": [0.7, 0.3]}},
+    ],
+)
+@pytest.mark.parametrize("items", [1, 3])
+def test_any_shape_of_study_gives_tables(shape, items):
+    got = build(make_study(**shape), items=items)
+    assert len(got["rates"]) > 0
+    assert set(metrics()["model"]) == {row["model"] for row in got["models"]}
+
+
+def test_a_model_without_size_comes_last_in_its_family():
+    got = build(make_study({"a": ("x", None), "b": ("y", 1.0), "c": ("x", 7.0)}), items=1)
+    assert [row["model"] for row in got["models"]] == ["c", "a", "b"]
+
+
+def test_a_control_at_a_temperature_without_base_has_no_data():
+    study = make_study(perturb={"conditions": ["ask"], "temperatures": [0.3]})
+    row = only(build(study)["controls"], dataset="all")
+    assert [row["prompts"], row["difference"], row["p"], row["p_holm"]] == ["0", "", "", ""]
+    assert [row["method"], row["moved_as_expected"]] == ["no data", ""]
+    assert metrics()["model"]["smollm2_135m"]["controls"] == {}
+
+
+@pytest.mark.parametrize("hole", ["invalid", "skipped", "absent"])
+def test_a_model_with_nothing_valid_is_counted_and_not_rated(hole):
+    def edit(kind, slug, row):
+        if kind == "labels" and hole != "absent":
+            return {**row, "label": None, "invalid": hole} if hole == "invalid" else None
+        if kind in ("user_turns", "controls") and hole == "skipped":
+            return {**row, **SKIPPED}
+        if kind in ("user_turns", "controls", "labels", "grounding") and hole == "absent":
+            return None
+        return row
+
+    got = build(make_study(), items=2, edit=edit)
+    row = only(got["rates"], dataset="all", condition="base", temperature="0.7")
+    expected = {"invalid": ("24", "24", "0"), "skipped": ("0", "0", "24"), "absent": ("0",) * 3}
+    assert (row["samples"], row["invalid"], row["skipped"]) == expected[hole]
+    assert [row["rate"], row["low"], row["prompts"], row["method"]] == ["", "", "0", "no data"]
+    assert {row["share"] for row in got["labels"]} == {""}
+    assert {row["p_holm"] for row in got["controls"]} == {""}
+    assert got["examples"] == []
+    assert metrics()["model"]["smollm2_135m"]["followup_rate"] == {}
+
+
+def test_no_prompts_at_all():
+    got = build(make_study(), items=0)
+    assert {row["prompts"] for row in got["rates"]} == {"0"}
+    assert {row["prompts"] for row in got["accuracy"]} == {"0"}
+
+
+def test_a_turn_without_a_label_row_is_refused():
+    def edit(kind, slug, row):
+        return None if kind == "labels" and row["item"] == "0001" else row
+
+    write_artifacts(make_study(), edit=edit)
+    with pytest.raises(ArtifactError, match=r"smollm2_135m\.parquet: 39 user turns .*dvc repro"):
+        tables.build(make_study())
+    assert not Path("reports").exists()
+
+
+def test_artifacts_of_models_that_left_the_study_are_pruned():
+    write_artifacts(make_study({"old": ("x", 1.0), "new": ("x", 2.0)}))
+    tables.build(make_study({"new": ("x", 2.0)}))
+    assert not artifact("labels", "old").exists()
+    assert [row["model"] for row in load("models")] == ["new"]
+
+
+def test_a_row_with_other_columns_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="does not fit the columns: b"):
+        tables.write_csv(tmp_path / "t.csv", ("a",), [{"a": 1, "b": 2}])
+    assert list(tmp_path.iterdir()) == []
