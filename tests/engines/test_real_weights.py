@@ -10,9 +10,10 @@ import random
 import pytest
 
 from userturn.base.errors import EngineError
+from userturn.base.seeds import derive_seed
 from userturn.engines import create
 from userturn.engines.base import ScoreRequest
-from userturn.engines.requests import Request, Sampling, derive_seed
+from userturn.engines.requests import Request, Sampling
 from userturn.study.params import EngineParams
 
 pytestmark = pytest.mark.slow

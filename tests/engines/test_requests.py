@@ -5,7 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn.engines.requests import Request, Sampling, derive_seed
+from userturn.base.seeds import derive_seed
+from userturn.engines.requests import Request, Sampling
 
 REQUEST = Request("weights", (1, 2, 3), Sampling(0.7, 1.0, 64, (2,)), seed=5)
 

@@ -74,20 +74,3 @@ class Completion:
     token_ids: tuple[int, ...]
     end: End
     stop_id: int | None
-
-
-def derive_seed(
-    study_seed: int, dataset: str, item: str, condition: str, temperature: float, sample: int
-) -> int:
-    """Seed of one row, from what the row is and never from which other rows were asked for.
-
-    A seed shared by all rows would correlate the samples of unrelated prompts. Greedy rows get 0:
-    their completion does not depend on a seed, so neither may their request id.
-
-    Returns:
-        An integer in [0, 2**32), the range that every engine accepts.
-    """
-    if temperature == 0:
-        return 0
-    key = json.dumps([study_seed, dataset, item, condition, float(temperature), sample])
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")

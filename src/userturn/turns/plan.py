@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from userturn.base.errors import TemplateError
+from userturn.base.seeds import derive_seed
 from userturn.chat.roles import Chat, StopSet
-from userturn.engines.requests import Completion, Request, Sampling, derive_seed
+from userturn.engines.requests import Completion, Request, Sampling
 from userturn.study.params import Study
 from userturn.turns.complete import Completer
 
