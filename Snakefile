@@ -5,7 +5,7 @@
 from snakemake.exceptions import WorkflowError
 
 from userturn.base.errors import UserturnError
-from userturn.study.params import FITTED_CALIBRATION
+from userturn.study.classify import FITTED_CALIBRATION
 from userturn.workflow.decision import begin, share, trigger
 
 try:

@@ -29,7 +29,7 @@ from userturn.judges.calibration.fit import Example
 from userturn.judges.likelihood import rules as likelihood
 from userturn.judges.likelihood.calibration import SHIPPED, read
 from userturn.judges.likelihood.evidence import MEASURES, Evidence
-from userturn.study.params import load_study
+from userturn.study.loading import load_study
 
 PRECISION = 0.9
 Scorer = Callable[[Sequence[Example], Sequence[Example]], Any]

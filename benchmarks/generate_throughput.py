@@ -18,7 +18,7 @@ from pathlib import Path
 from userturn.engines.base import eos_ids
 from userturn.engines.requests import Request, Sampling
 from userturn.engines.vllm import VllmEngine, engine_arguments, sampling_parameters
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ from userturn.judges.llm.reply import Item
 from userturn.measures.grounding import read_turns
 from userturn.models import weights
 from userturn.stages import classify
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 
 def choose_judge(study: Study, judge: str | None, model: Path | None) -> tuple[Study, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from userturn.engines.base import ScoreRequest
 from userturn.engines.transformers import TransformersEngine
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 
 def ground_like(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import settings
 
 from userturn.models import weights
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 

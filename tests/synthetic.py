@@ -13,7 +13,8 @@ import numpy as np
 from userturn import __version__, artifacts
 from userturn.artifacts.labels import Label
 from userturn.base import paths
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 Row = dict[str, Any]

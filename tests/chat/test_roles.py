@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chat_templates import BROKEN, CHATML, CORPUS, FAMILIES, tokenizer
 from userturn.base.errors import TemplateError
 from userturn.chat.roles import OPENINGS, Chat
-from userturn.study import params
+from userturn.study import models
 
 quick = settings(
     max_examples=25,
@@ -43,7 +43,7 @@ def family(name: str) -> Chat:
 
 @pytest.fixture(scope="session")
 def smollm2(smollm2_dir: Path) -> Chat:
-    return Chat.load(smollm2_dir, params.Chat())
+    return Chat.load(smollm2_dir, models.Chat())
 
 
 @pytest.fixture(params=[*FAMILIES, "smollm2"])
@@ -541,7 +541,7 @@ def test_load_reads_every_end_of_sequence_id(tmp_path: Path) -> None:
     made = FAMILIES["harmony"]
     tok = tokenizer(made.template, made.special, made.plain, made.eos)
     tok.save_pretrained(tmp_path)
-    settings_ = params.Chat(template_kwargs={"today": "2026-01-01"})
+    settings_ = models.Chat(template_kwargs={"today": "2026-01-01"})
     bare = Chat.load(tmp_path, settings_)
     assert set(bare.answer_stop.names.values()) == {"<|return|>"}
     ids: Any = [tok.convert_tokens_to_ids(text) for text in made.eos_ids]
@@ -554,17 +554,17 @@ def test_load_reads_every_end_of_sequence_id(tmp_path: Path) -> None:
 
 def test_load_errors_name_the_directory(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="nowhere"):
-        Chat.load(tmp_path / "nowhere", params.Chat())
+        Chat.load(tmp_path / "nowhere", models.Chat())
     with pytest.raises(TemplateError, match=str(tmp_path)):
-        Chat.load(tmp_path, params.Chat())
+        Chat.load(tmp_path, models.Chat())
     tok = tokenizer(CHATML, PLAIN, eos="<|im_end|>")
     tok.save_pretrained(tmp_path)
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(TemplateError, match="no chat template"):
-        Chat.load(tmp_path, params.Chat())
+        Chat.load(tmp_path, models.Chat())
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(TemplateError, match="cannot be loaded"):
-        Chat.load(tmp_path, params.Chat())
+        Chat.load(tmp_path, models.Chat())
 
 
 def test_importing_the_module_loads_no_heavy_package() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from userturn.study.params import FITTED_CALIBRATION, SHIPPED_CALIBRATION
+from userturn.study.classify import FITTED_CALIBRATION, SHIPPED_CALIBRATION
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("userturn")

@@ -9,7 +9,7 @@ import pytest
 from userturn.engines import create
 from userturn.engines.base import ScoreRequest
 from userturn.engines.requests import Request, Sampling
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 from userturn import engines
 from userturn.base.errors import EngineError
 from userturn.engines import create, resolve
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 
 def missing(monkeypatch, *packages):
@@ -33,7 +33,7 @@ def test_a_missing_package_names_the_extra_to_install(monkeypatch, tmp_path, nam
 def test_create_imports_nothing_heavy(name, tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "from userturn import engines; from userturn.study.params import EngineParams\n"
+        "from userturn import engines; from userturn.study.models import EngineParams\n"
         "engines.find_spec = lambda name: object()\n"
         f"engine = engines.create(EngineParams(name={name!r}), Path({str(tmp_path)!r}))\n"
         f"assert engine.name == {name!r}\n"

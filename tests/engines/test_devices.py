@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from userturn.base.errors import EngineError
 from userturn.engines import devices
-from userturn.study.params import ModelEntry
+from userturn.study.models import ModelEntry
 from userturn.workflow.decision import share
 
 HOLD = """

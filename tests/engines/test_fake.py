@@ -9,7 +9,7 @@ from userturn.base.errors import EngineError
 from userturn.engines.base import ScoreRequest
 from userturn.engines.fake import IM_END, IM_START, SPECIALS, FakeEngine, make_model
 from userturn.engines.requests import Request, Sampling
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 STOP = tuple(sorted(SPECIALS))
 

@@ -17,7 +17,7 @@ from userturn.engines import create, fake, http
 from userturn.engines.base import ScoreRequest
 from userturn.engines.openai import choose
 from userturn.engines.requests import Completion, Request, Sampling
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 STOP = (256, 257, 258)
 

@@ -14,7 +14,7 @@ from userturn.base.seeds import derive_seed
 from userturn.engines import create
 from userturn.engines.base import ScoreRequest
 from userturn.engines.requests import Request, Sampling
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,9 @@ from userturn.measures.grounding import (
 )
 from userturn.models import weights
 from userturn.stages.ground import run
-from userturn.study.params import EngineParams, Ground, load_study
+from userturn.study.classify import Ground
+from userturn.study.loading import load_study
+from userturn.study.models import EngineParams
 
 STUDY = Path(__file__).parents[2] / "studies/laptop.yaml"
 SLUG = "smollm2_135m"

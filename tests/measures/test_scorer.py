@@ -8,7 +8,7 @@ from userturn.engines.base import ScoreRequest
 from userturn.engines.fake import FakeEngine
 from userturn.measures.scorer import Scorer
 from userturn.stages.weights import run as make_weights
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 SLUG = "smollm2_135m"
 PROMPTS = [

@@ -10,7 +10,7 @@ import pytest
 
 from userturn.base.errors import SourceError, StudyError
 from userturn.models import sources
-from userturn.study.params import FileSource, GeneratorSource, HubSource, WheelSource
+from userturn.study.sources import FileSource, GeneratorSource, HubSource, WheelSource
 
 BODY = b'{"prompt": "Hello"}\n'
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

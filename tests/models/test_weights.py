@@ -9,7 +9,8 @@ from userturn.base import paths
 from userturn.base.errors import ArtifactError, SourceError
 from userturn.models import sources, weights
 from userturn.stages import weights as stage
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 LAPTOP = load_study(Path(__file__).resolve().parents[2] / "studies/laptop.yaml")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from userturn import perturbations
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns import controls
 
 

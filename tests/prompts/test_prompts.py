@@ -12,7 +12,7 @@ from userturn.base import paths
 from userturn.base.errors import ArtifactError, PromptError, SourceError
 from userturn.prompts import Prompt, select
 from userturn.stages import prompts as prompts_stage
-from userturn.study.params import load_study
+from userturn.study.loading import load_study
 
 LAPTOP = load_study(Path(__file__).resolve().parents[2] / "studies/laptop.yaml")
 ITEMS = st.lists(st.text(max_size=8), unique=True, max_size=30)

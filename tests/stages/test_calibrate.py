@@ -22,7 +22,7 @@ from userturn.judges.calibration import evaluation
 from userturn.judges.likelihood import calibration
 from userturn.models import weights
 from userturn.stages import calibrate
-from userturn.study.params import load_study
+from userturn.study.loading import load_study
 
 ROOT = Path(__file__).parents[2]
 

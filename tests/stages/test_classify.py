@@ -9,7 +9,9 @@ from userturn.base.errors import ArtifactError
 from userturn.judges.likelihood import calibration
 from userturn.judges.llm import reply as llm
 from userturn.stages import classify
-from userturn.study.params import LikelihoodThresholds, ServerJudge, load_study
+from userturn.study.classify import LikelihoodThresholds
+from userturn.study.judges import ServerJudge
+from userturn.study.loading import load_study
 
 SLUG = "smollm2_135m"
 QUERY = "How do I keep basil alive on a balcony?"

@@ -15,7 +15,7 @@ from userturn import artifacts, stages
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 from userturn.store.completions import CompletionStore
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 PROMPTS = [
     {"id": "plain", "prompt": "What is a monad?"},

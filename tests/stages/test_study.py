@@ -11,7 +11,7 @@ import pytest
 from userturn import artifacts, stages
 from userturn.artifacts.labels import Label
 from userturn.base import paths
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 MODEL = "smollm2_135m"

@@ -28,7 +28,8 @@ from userturn.chat.roles import Chat
 from userturn.engines.requests import Request
 from userturn.stages import generate
 from userturn.store.completions import CompletionStore
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 ITEMS, SAMPLES = 100, 18

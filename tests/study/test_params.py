@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from userturn.base.errors import StudyError
-from userturn.study.params import describe_keys, expand_path, load_study
+from userturn.study.explaining import describe_keys
+from userturn.study.loading import load_study
+from userturn.study.sources import expand_path
 
 ROOT = Path(__file__).parents[2]
 LAPTOP = yaml.safe_load((ROOT / "studies/laptop.yaml").read_text())

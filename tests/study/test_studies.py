@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from pydantic import BaseModel
 
 from userturn.prompts import READERS
-from userturn.study import params
-from userturn.study.params import DatasetKind, FileSource, HubSource, load_study, schema_text
+from userturn.study.datasets import DatasetKind
+from userturn.study.explaining import schema_text
+from userturn.study.loading import load_study
+from userturn.study.section import Section
+from userturn.study.sources import FileSource, HubSource
+from userturn.study.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
@@ -40,16 +43,13 @@ def test_the_schema_is_that_of_the_code():
     assert (ROOT / "studies/schema.json").read_text(encoding="utf-8") == schema_text()
 
 
-def sections():
-    return [
-        kind
-        for kind in vars(params).values()
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.model_fields
-    ]
+def sections(kind=Section):
+    """Every section there is, however deep it derives from `Section`."""
+    return [kind, *(inner for derived in kind.__subclasses__() for inner in sections(derived))]
 
 
 def test_every_key_says_what_it_is_and_has_a_default():
-    assert params.Study in sections()
+    assert Study in sections()
     for section in sections():
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name} has no description"

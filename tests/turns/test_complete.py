@@ -20,7 +20,7 @@ from userturn.engines.requests import Completion, Request, Sampling
 from userturn.models import weights
 from userturn.stages.weights import run as make_weights
 from userturn.store.completions import CompletionStore
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns.complete import Completer
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from userturn.study.params import FITTED_CALIBRATION
+from userturn.study.classify import FITTED_CALIBRATION
 
 from .conftest import TOOLS, Clone, plant, study
 

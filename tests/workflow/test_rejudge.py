@@ -9,7 +9,7 @@ import pytest
 
 from judge_server import JudgeServer, serve
 from userturn import artifacts
-from userturn.study.params import FITTED_CALIBRATION
+from userturn.study.classify import FITTED_CALIBRATION
 
 from .conftest import Clone
 

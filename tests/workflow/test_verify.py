@@ -16,7 +16,7 @@ import yaml
 
 from userturn import __version__, artifacts, stages
 from userturn.base import paths
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.workflow.verify import md5, verify
 
 SOURCE = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}

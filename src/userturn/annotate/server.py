@@ -34,7 +34,7 @@ from userturn.judges.human import labels as human
 from userturn.judges.human import sample
 
 if TYPE_CHECKING:
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
 LOOPBACK = "127.0.0.1"
 LONGEST_POST = 4096  # bytes

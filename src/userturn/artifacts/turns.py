@@ -8,7 +8,7 @@ from userturn import artifacts
 from userturn.artifacts import SWAP
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 Key = tuple[str, str]
 """Dataset and item."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from userturn.chat.roles import Chat
 from userturn.models import weights
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 
 def load_chat(study: Study, slug: str) -> Chat:

@@ -38,7 +38,7 @@ from userturn.base.errors import TemplateError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from userturn.study import params
+    from userturn.study import models
 
 Mode = Literal["history", "live"]
 """`history`: as a real three-message conversation renders. `live`: what answer generation saw, the
@@ -115,7 +115,7 @@ class Chat:
             ) from None
 
     @classmethod
-    def load(cls, model_dir: Path, params: params.Chat) -> Chat:
+    def load(cls, model_dir: Path, params: models.Chat) -> Chat:
         """Read the tokenizer, template and end-of-sequence ids of a local model directory.
 
         Raises:

@@ -62,7 +62,7 @@ def stage(
 ) -> None:
     """Run one stage of the study here and now (DVC calls this)."""
     from userturn import stages
-    from userturn.study.params import load_study
+    from userturn.study.loading import load_study
 
     study = load_study()
     _log_to(stages.full_name(name, slug).replace("@", "-"))
@@ -76,7 +76,7 @@ def params(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema.")] = False,
 ) -> None:
     """Explain every key of params.yaml: description, unit, default."""
-    from userturn.study.params import describe_keys, schema_text
+    from userturn.study.explaining import describe_keys, schema_text
 
     if schema:
         print(schema_text(), end="")
@@ -106,7 +106,7 @@ def show(
     from rich.console import Console
 
     from userturn.commands.show import show_item
-    from userturn.study.params import load_study
+    from userturn.study.loading import load_study
 
     _quiet()
     Console().print(show_item(load_study(), model, dataset, item, answer, context))
@@ -118,7 +118,7 @@ def status() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from userturn.study.params import load_study
+    from userturn.study.loading import load_study
     from userturn.workflow.status import age_text, status
 
     _quiet()
@@ -152,7 +152,7 @@ def verify() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from userturn.study.params import load_study
+    from userturn.study.loading import load_study
     from userturn.workflow.verify import verify
 
     _quiet()
@@ -197,7 +197,7 @@ def annotate(
 ) -> None:
     """Label user turns in the browser, blind to model and judge; every key is saved at once."""
     from userturn.annotate.server import serve
-    from userturn.study.params import load_study
+    from userturn.study.loading import load_study
 
     _log_to("annotate")
     serve(load_study(), annotator, items, port)
@@ -211,7 +211,7 @@ def agreement(
     from rich.console import Console
 
     from userturn.judges.human import agreement
-    from userturn.study.params import load_study
+    from userturn.study.loading import load_study
 
     study = load_study()
     rows = agreement.run(study)

@@ -20,7 +20,10 @@ import yaml
 from userturn import stages, tables
 from userturn.base import paths
 from userturn.base.errors import StudyError, UserturnError
-from userturn.study.params import FITTED_CALIBRATION, PARAMS_FILE, Study, expand_path, load_study
+from userturn.study.classify import FITTED_CALIBRATION
+from userturn.study.loading import PARAMS_FILE, load_study
+from userturn.study.sources import expand_path
+from userturn.study.study import Study
 
 log = logging.getLogger(__name__)
 

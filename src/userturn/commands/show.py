@@ -16,8 +16,8 @@ from rich.text import Text
 from userturn import artifacts
 from userturn.base import paths
 from userturn.base.errors import StudyError
-from userturn.study import params
-from userturn.study.params import Study
+from userturn.study import models
+from userturn.study.study import Study
 
 if TYPE_CHECKING:
     from userturn.chat.roles import Chat, Mode
@@ -111,7 +111,7 @@ def _chat(study: Study, model: str) -> Chat:
     if model in study.model:
         chat = Chat.load(weights.materialise(study, model), study.model[model].chat)
     elif Path(model).is_dir():
-        chat = Chat.load(Path(model), params.Chat())
+        chat = Chat.load(Path(model), models.Chat())
     else:
         known = ", ".join(study.model)
         raise StudyError(f"unknown model '{model}': no directory, and the study has: {known}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from userturn.base.errors import EngineError
 from userturn.engines.base import Engine, ScoreRequest
-from userturn.study.params import EngineName, EngineParams
+from userturn.study.models import EngineName, EngineParams
 
 __all__ = ["Engine", "ScoreRequest", "create", "resolve"]
 

@@ -37,7 +37,7 @@ from userturn.engines.base import (
     finish,
 )
 from userturn.engines.requests import Completion, Request
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 ENDOFTEXT, IM_START, IM_END = 256, 257, 258
 SPECIALS = {ENDOFTEXT: "<|endoftext|>", IM_START: "<|im_start|>", IM_END: "<|im_end|>"}

@@ -22,7 +22,8 @@ from userturn.engines.base import (
 )
 from userturn.engines.http import Server
 from userturn.engines.requests import Completion, Request, Sampling
-from userturn.study.params import EngineParams, expand
+from userturn.study.models import EngineParams
+from userturn.study.sources import expand
 
 EVERYTHING_OFF = {
     "n": 1,

@@ -25,7 +25,7 @@ from userturn.engines.base import (
     steps,
 )
 from userturn.engines.requests import Completion, Request, Sampling
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 if TYPE_CHECKING:
     import torch

@@ -32,7 +32,7 @@ from userturn.engines.base import (
     steps,
 )
 from userturn.engines.requests import Completion, Request
-from userturn.study.params import EngineParams
+from userturn.study.models import EngineParams
 
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",

@@ -20,14 +20,14 @@ from userturn.artifacts import BASE
 from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
-from userturn.study.params import ALL
+from userturn.study.report import ALL
 from userturn.tables import GREEDY, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
     Entry = tuple[dict[str, Any], str]  # a legend handle's line properties, and its text
 

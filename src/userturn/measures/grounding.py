@@ -37,7 +37,8 @@ from userturn.chat.roles import Chat, Mode
 from userturn.engines.base import ScoreRequest
 from userturn.measures import overlap
 from userturn.measures.scorer import Scorer
-from userturn.study.params import Ground, Study
+from userturn.study.classify import Ground
+from userturn.study.study import Study
 
 Row = Mapping[str, Any]
 Key = tuple[str, str]

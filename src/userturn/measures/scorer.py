@@ -20,7 +20,7 @@ from userturn.engines.base import Engine, ScoreRequest
 from userturn.engines.watchdog import watchdog
 from userturn.models import weights
 from userturn.store.completions import CompletionStore
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from typing import IO, Literal
 
 from userturn import __version__
 from userturn.base.errors import SourceError
-from userturn.study.params import FileSource, GeneratorSource, HubSource, WheelSource, expand_path
+from userturn.study.sources import FileSource, GeneratorSource, HubSource, WheelSource, expand_path
 
 # Copies of the same weights for other runtimes, which many repositories carry beside safetensors.
 HUB_IGNORE = ("original/*", "metal/*", "onnx/*", "*.gguf", "*.pth", "*.pt", "*.h5", "*.msgpack")

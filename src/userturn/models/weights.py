@@ -20,14 +20,9 @@ from unittest.mock import patch
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, SourceError
 from userturn.models import sources
-from userturn.study.params import (
-    FileSource,
-    GeneratorSource,
-    HubSource,
-    ModelEntry,
-    Study,
-    expand_path,
-)
+from userturn.study.models import ModelEntry
+from userturn.study.sources import FileSource, GeneratorSource, HubSource, expand_path
+from userturn.study.study import Study
 
 GGUF_CONVERTER = 1  # raise it when the conversion changes what it writes
 FAKE = "userturn.engines.fake"

@@ -24,7 +24,9 @@ from userturn.prompts import (
     mt_bench,
 )
 from userturn.prompts.records import Prompt, Row, read_rows
-from userturn.study.params import DatasetEntry, DatasetKind, GeneratorSource, Study
+from userturn.study.datasets import DatasetEntry, DatasetKind
+from userturn.study.sources import GeneratorSource
+from userturn.study.study import Study
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,7 +11,7 @@ from typing import cast
 
 from userturn.base import locks
 from userturn.base.errors import StudyError
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)

@@ -25,7 +25,8 @@ from userturn.measures import overlap
 from userturn.measures.grounding import Turn, measure_all, row
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
-from userturn.study.params import FITTED_CALIBRATION, Study
+from userturn.study.classify import FITTED_CALIBRATION
+from userturn.study.study import Study
 
 CUT = "truncate"
 """Condition of `rest`: its cut answer is compared with other cut answers."""

@@ -17,7 +17,9 @@ from userturn.judges.likelihood.calibration import Calibration
 from userturn.judges.likelihood.evidence import MEASURES, Evidence
 from userturn.judges.llm import ask
 from userturn.judges.llm import reply as llm
-from userturn.study.params import FITTED_CALIBRATION, LIKELIHOOD, LikelihoodThresholds, Study
+from userturn.study.classify import FITTED_CALIBRATION, LikelihoodThresholds
+from userturn.study.judges import LIKELIHOOD
+from userturn.study.study import Study
 
 Row = dict[str, Any]
 

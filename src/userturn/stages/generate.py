@@ -12,7 +12,7 @@ from userturn.chat.loading import load_chat
 from userturn.chat.roles import Chat
 from userturn.models import weights
 from userturn.models.weights import context_limit, result_keys
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns.complete import Completer
 from userturn.turns.plan import Shown, Turn, answer_requests, generated, samples, user_turns
 

@@ -12,7 +12,7 @@ from userturn.chat.roles import Chat
 from userturn.measures.grounding import Turn, measure_all, row
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 Row = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from userturn.base import paths
 from userturn.chat.loading import load_chat
 from userturn.models import weights
 from userturn.models.weights import context_limit, result_keys
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns.complete import Completer
 from userturn.turns.controls import perturbed
 from userturn.turns.plan import Turn, samples, user_turns

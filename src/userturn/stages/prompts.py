@@ -8,7 +8,7 @@ from dataclasses import asdict
 from userturn import artifacts, verifiers
 from userturn.base import paths
 from userturn.prompts import load, select
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 
 def run(study: Study, slug: str) -> None:

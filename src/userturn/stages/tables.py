@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from userturn import tables
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 
 def run(study: Study) -> None:

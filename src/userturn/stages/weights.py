@@ -7,7 +7,7 @@ import os
 
 from userturn.base import paths
 from userturn.models import weights
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 
 def run(study: Study, slug: str) -> None:

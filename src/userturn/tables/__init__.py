@@ -29,7 +29,8 @@ from userturn.judges.human import labels as human
 from userturn.judges.human import sample
 from userturn.perturbations import EXPECTED
 from userturn.stats import corrected
-from userturn.study.params import ALL, LIKELIHOOD
+from userturn.study.judges import LIKELIHOOD
+from userturn.study.report import ALL
 from userturn.tables import checks
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
     Groups = defaultdict[tuple[str, str, float], pl.DataFrame]  # made by `by_prompt`
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
 Row = dict[str, Any]
 

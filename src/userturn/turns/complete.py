@@ -26,7 +26,7 @@ from userturn.engines.watchdog import watchdog
 from userturn.models import weights
 from userturn.store import previous
 from userturn.store.completions import CompletionStore
-from userturn.study.params import Study
+from userturn.study.study import Study
 
 log = logging.getLogger(__name__)
 

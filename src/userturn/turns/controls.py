@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from userturn import perturbations
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns.plan import Shown
 
 NO_OTHER_PROMPT = "no other prompt has an answer to swap with"

@@ -11,7 +11,7 @@ from userturn.base.errors import TemplateError
 from userturn.base.seeds import derive_seed
 from userturn.chat.roles import Chat, StopSet
 from userturn.engines.requests import Completion, Request, Sampling
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns.complete import Completer
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from userturn.artifacts import BASE
 from userturn.chat.roles import Chat
 from userturn.engines.requests import Request
 from userturn.models import weights
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns import controls
 from userturn.turns.plan import (
     Draft,

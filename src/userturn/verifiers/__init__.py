@@ -23,7 +23,7 @@ from typing import Any
 
 from userturn.base import paths
 from userturn.models import sources
-from userturn.study.params import WheelSource
+from userturn.study.sources import WheelSource
 
 MATH_SECONDS = 5  # limit of one parse or comparison, math-verify's own default
 

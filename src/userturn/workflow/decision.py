@@ -28,7 +28,8 @@ import yaml
 
 from userturn.base import locks
 from userturn.base.errors import StudyError, UserturnError
-from userturn.study.params import PARAMS_FILE, Study, load_study
+from userturn.study.loading import PARAMS_FILE, load_study
+from userturn.study.study import Study
 from userturn.workflow import dvc_locks
 
 if TYPE_CHECKING:

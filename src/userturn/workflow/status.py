@@ -16,7 +16,8 @@ from userturn.base.errors import ArtifactError
 from userturn.engines.requests import Completion, Request
 from userturn.store import previous
 from userturn.store.completions import CompletionStore
-from userturn.study.params import PARAMS_FILE, Study
+from userturn.study.loading import PARAMS_FILE
+from userturn.study.study import Study
 from userturn.workflow import decision
 
 if TYPE_CHECKING:

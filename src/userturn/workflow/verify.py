@@ -18,7 +18,7 @@ from userturn.base.errors import ArtifactError, UserturnError
 from userturn.base.progress import progress
 from userturn.models import weights
 from userturn.store.previous import LOCK_FILE
-from userturn.study.params import Study
+from userturn.study.study import Study
 from userturn.turns.plan import samples
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from userturn.artifacts.labels import Label
 from userturn.judges.calibration import fit
 from userturn.judges.calibration.fit import Example, best_cut, best_least
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.study.params import LikelihoodThresholds
+from userturn.study.classify import LikelihoodThresholds
 
 VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=15)
 THRESHOLDS = LikelihoodThresholds()

@@ -12,7 +12,8 @@ from userturn.base.errors import SourceError
 from userturn.judges.calibration import reference
 from userturn.judges.calibration.reference import Conversation, Reference
 from userturn.measures import overlap
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[3]
 LAPTOP = load_study(ROOT / "studies/laptop.yaml")

@@ -9,7 +9,7 @@ from userturn.base.errors import ArtifactError
 from userturn.judges.likelihood import calibration
 from userturn.judges.likelihood.calibration import Calibration, Scale
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.study.params import SHIPPED_CALIBRATION
+from userturn.study.classify import SHIPPED_CALIBRATION
 
 PLAIN = Calibration(
     role_voice=0.0,

@@ -7,7 +7,7 @@ from userturn.judges.likelihood.calibration import Calibration, Scale
 from userturn.judges.likelihood.evidence import Evidence
 from userturn.judges.likelihood.rules import judge, states
 from userturn.measures.overlap import echo, loop, restatement
-from userturn.study.params import LikelihoodThresholds
+from userturn.study.classify import LikelihoodThresholds
 
 THRESHOLDS = LikelihoodThresholds(relevance=8, restatement=0.7, loop=0.4, generic_words=12)
 CALIBRATION = Calibration(

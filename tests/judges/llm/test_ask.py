@@ -27,7 +27,8 @@ from userturn.judges.llm.reply import Item
 from userturn.judges.llm.server import Remote
 from userturn.stages.weights import run as make_weights
 from userturn.store import previous
-from userturn.study.params import Study, load_study
+from userturn.study.loading import load_study
+from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[3]
 STAGE = "classify@smollm2_135m"
@@ -266,7 +267,7 @@ MANY = 10_000
 CONCURRENCY = 32
 CLASSIFY = """
 from userturn.stages import classify
-from userturn.study.params import load_study
+from userturn.study.loading import load_study
 classify.run(load_study(), "smollm2_135m")
 """
 

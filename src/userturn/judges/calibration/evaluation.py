@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from userturn import stats
 from userturn.artifacts.labels import Label
 from userturn.judges.likelihood import calibration
-from userturn.study.params import FITTED_CALIBRATION, Study
+from userturn.study.classify import FITTED_CALIBRATION
+from userturn.study.study import Study
 from userturn.tables import Row, write_bytes, write_csv
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from userturn.artifacts.labels import Label
 from userturn.judges.likelihood import rules as likelihood
 from userturn.judges.likelihood.calibration import TIMES, Calibration, Scale
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.study.params import LikelihoodThresholds
+from userturn.study.classify import LikelihoodThresholds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -35,7 +35,8 @@ from userturn.base import paths
 from userturn.base.errors import SourceError
 from userturn.measures.overlap import FUNCTION_WORDS
 from userturn.models import sources
-from userturn.study.params import ReferenceEntry, Study
+from userturn.study.references import ReferenceEntry
+from userturn.study.study import Study
 
 TRUE = "true"
 SPAM = (

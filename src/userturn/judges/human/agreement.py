@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
     Floats = NDArray[np.floating[Any]]
 

@@ -21,7 +21,7 @@ from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 
 if TYPE_CHECKING:
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
 FOLDER = paths.DATA / "human"
 SAMPLE = "sample"  # data/human/sample.jsonl, see annotate/sample.py; no annotator has this name

@@ -26,7 +26,7 @@ from userturn.base.errors import UserturnError
 from userturn.judges.human import labels as human
 
 if TYPE_CHECKING:
-    from userturn.study.params import Study
+    from userturn.study.study import Study
 
 FILE = human.FOLDER / f"{human.SAMPLE}.jsonl"
 INVALID = "invalid"

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from userturn.base.errors import ArtifactError
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.study.params import SHIPPED_CALIBRATION, Study
+from userturn.study.classify import SHIPPED_CALIBRATION
+from userturn.study.study import Study
 
 SHIPPED = Path(__file__).with_name("calibration.json")
 TIMES = " * "

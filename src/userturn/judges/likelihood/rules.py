@@ -28,7 +28,7 @@ from userturn.artifacts.labels import Label
 from userturn.judges.likelihood.calibration import Calibration
 from userturn.judges.likelihood.evidence import Evidence
 from userturn.measures.overlap import FUNCTION_WORDS, word_set, words
-from userturn.study.params import LikelihoodThresholds
+from userturn.study.classify import LikelihoodThresholds
 
 CUT_WORDS = 4
 """A turn cut at the token limit is unreadable if it holds no more words than this."""

@@ -26,7 +26,8 @@ from userturn.judges.llm.reply import Item, Rejected
 from userturn.judges.llm.server import Remote
 from userturn.store import previous
 from userturn.store.completions import CompletionStore
-from userturn.study.params import LocalJudge, Study
+from userturn.study.judges import LocalJudge
+from userturn.study.study import Study
 
 log = logging.getLogger(__name__)
 

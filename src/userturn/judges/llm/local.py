@@ -15,7 +15,8 @@ from userturn.engines.requests import Request, Sampling
 from userturn.judges.llm import reply as llm
 from userturn.judges.llm.judge import Judge, Question
 from userturn.models import weights
-from userturn.study.params import LocalJudge, Study
+from userturn.study.judges import LocalJudge
+from userturn.study.study import Study
 from userturn.turns.plan import too_long
 
 log = logging.getLogger(__name__)

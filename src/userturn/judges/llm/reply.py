@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from userturn.artifacts.labels import Label
-from userturn.study.params import RUBRICS
+from userturn.study.judges import RUBRICS
 
 LABELS = tuple(label for label in Label if label is not Label.EMPTY)
 """Labels to choose from; a turn without text is `empty` and no judge is asked."""

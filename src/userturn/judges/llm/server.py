@@ -16,7 +16,8 @@ from userturn.engines.http import Server
 from userturn.judges.llm import reply as llm
 from userturn.judges.llm.judge import Judge, Question
 from userturn.judges.llm.ledger import Ledger
-from userturn.study.params import ServerJudge, expand
+from userturn.study.judges import ServerJudge
+from userturn.study.sources import expand
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,86 @@
+"""What is asked of which models: prompts, answers, user turns, perturbations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from userturn.study.section import Section, Share, Slug, Temperature, Unique, field
+
+
+class Prompts(Section):
+    """Which prompts the models answer."""
+
+    datasets: Annotated[list[Slug], Field(min_length=1), Unique] = field(
+        lambda: ["gsm_symbolic", "ifbench", "mt_bench"], "Slugs of `dataset`."
+    )
+    items: Annotated[int, Field(ge=1)] | None = field(
+        12,
+        "First n of a seeded order, so that a larger n contains the smaller; null: all.",
+        "prompts",
+    )
+
+
+class Models(Section):
+    """Which models take part."""
+
+    pretrained: Annotated[list[Slug], Field(min_length=1), Unique] = field(
+        lambda: ["smollm2_135m"], "Slugs of `model` whose weights are fetched."
+    )
+    trained: Annotated[list[Slug], Field(max_length=0), Unique] = field(
+        list, "Training recipes; this release has none, so the list is empty."
+    )
+    probe: Annotated[list[Slug], Field(min_length=1), Unique] = field(
+        lambda: ["smollm2_135m"], "Models that answer and generate user turns."
+    )
+
+
+class AnswerParams(Section):
+    """Sampling of answers."""
+
+    temperature: Temperature = field(0.0, "Softmax temperature; 0 is greedy.")
+    top_p: Share = field(1.0, "Nucleus mass.", "share")
+    max_tokens: Annotated[int, Field(ge=1)] = field(192, "Limit of an answer.", "tokens")
+
+
+class UserTurnParams(Section):
+    """Sampling of user turns."""
+
+    temperatures: Annotated[list[Temperature], Field(min_length=1), Unique] = field(
+        lambda: [0.0, 0.7, 1.0], "Softmax temperatures; 0 is greedy and has one sample."
+    )
+    samples: Annotated[int, Field(ge=1)] = field(
+        4, "User turns per prompt and temperature above 0.", "samples"
+    )
+    top_p: Share = field(1.0, "Nucleus mass.", "share")
+    max_tokens: Annotated[int, Field(ge=1)] = field(64, "Limit of a user turn.", "tokens")
+
+
+class Generate(Section):
+    """Answers and user turns."""
+
+    answer: AnswerParams = field(AnswerParams, "Sampling of answers.")
+    user_turn: UserTurnParams = field(UserTurnParams, "Sampling of user turns.")
+    context: Literal["history", "live"] = field(
+        "history",
+        "`history`: as a real three-message conversation renders; `live`: the answer as it was "
+        "rendered when generated, then the user header.",
+    )
+    answer_source: Literal["self", "reference"] = field(
+        "self", "Whose answer fills the context: the model's own, or the dataset's reference."
+    )
+
+
+ConditionName = Literal["truncate", "ask", "swap", "close"]
+
+
+class Perturb(Section):
+    """Controlled perturbations of the answer."""
+
+    conditions: Annotated[list[ConditionName], Unique] = field(
+        lambda: ["truncate", "ask", "swap", "close"], "Perturbations (src/userturn/perturb.py)."
+    )
+    temperatures: Annotated[list[Temperature], Field(min_length=1), Unique] = field(
+        lambda: [0.0], "Softmax temperatures of the perturbed conditions."
+    )

@@ -1,0 +1,54 @@
+"""An LLM judge of the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from userturn.study.section import Section, Slug, field
+
+RUBRICS = Path(__file__).parents[1] / "judges" / "llm" / "rubrics"
+"""Folder of the rubrics of LLM judges, one text file per version."""
+LIKELIHOOD = "likelihood"
+"""Name of the judge that is no LLM."""
+
+
+class LlmJudge(Section):
+    """What every LLM judge has."""
+
+    rubric: Slug = field("v1", "Version of the rubric (src/userturn/judges/rubrics/).")
+    max_tokens: Annotated[int, Field(ge=1)] = field(
+        256, "Limit of a reply; one that is cut gives no label.", "tokens"
+    )
+
+
+class LocalJudge(LlmJudge):
+    """The model `classify.judge_model`, run in the process of the stage."""
+
+    type: Literal["local"] = field(..., "Selects this kind of judge.")
+
+
+class ServerJudge(LlmJudge):
+    """A model behind a server with the chat interface of OpenAI."""
+
+    type: Literal["server"] = field(..., "Selects this kind of judge.")
+    model: str = field(..., "Name of the model on the server.")
+    base_url: str = field(
+        "https://api.openai.com/v1",
+        "URL up to and with `/v1`; `${NAME}` is replaced by that environment variable.",
+    )
+    key_env: str | None = field(
+        "OPENAI_API_KEY", "Environment variable that holds the key; null: the server wants none."
+    )
+    concurrency: Annotated[int, Field(ge=1)] = field(8, "Requests at a time.", "requests")
+    retries: Annotated[int, Field(ge=0)] = field(
+        6, "Tries after the first, on 429, 5xx and lost connections, ever later.", "tries"
+    )
+    max_total_tokens: Annotated[int, Field(ge=1)] = field(
+        2_000_000, "Cost ceiling: tokens, read and written, that this judge may ever use.", "tokens"
+    )
+
+
+JudgeEntry = Annotated[LocalJudge | ServerJudge, Field(discriminator="type")]
