@@ -46,6 +46,7 @@ wildcard_constraints:
 # What waits for the network or takes seconds runs beside Snakemake, not on a cluster's nodes.
 localrules:
     all,
+    entries,
     prompts,
     weights,
     tables,
@@ -59,6 +60,23 @@ rule all:
         "reports/tables",
         "reports/figures",
         expand("data/weights/{model}/weights.json", model=PRETRAINED),
+
+
+rule entries:
+    "Write down the registry's entries that stages over several of them use."
+    input:
+        trigger=trigger("entries"),
+        registry=ancient("registry.yaml"),
+    output:
+        judges="data/entries/judges.json",
+        models="data/entries/models.json",
+        references="data/entries/references.json",
+    log:
+        "logs/entries.log",
+    message:
+        "entries: what the registry says of judges, models and reference sets"
+    shell:
+        f"{REPRO} entries"
 
 
 rule prompts:
@@ -169,6 +187,7 @@ rule classify:
         controls=artifact("data/controls/{model}.parquet"),
         grounding=artifact("data/grounding/{model}.parquet"),
         weights=artifact(f"data/weights/{JUDGE}/weights.json"),
+        entries=artifact("data/entries/judges.json"),
         calibration=CALIBRATION,
     output:
         "data/labels/{model}.parquet",
@@ -189,6 +208,7 @@ rule calibrate:
     "Judge turns of known label: how far the labels can be trusted, and a fit of the judge."
     input:
         trigger=trigger("calibrate"),
+        entries=artifact("data/entries/references.json"),
         references=ancient("data/reference"),
         weights=artifact(f"data/weights/{SCORER}/weights.json"),
     output:
@@ -210,6 +230,7 @@ rule tables:
     "Rates with intervals, contrasts, task accuracy: every number of the report."
     input:
         trigger=trigger("tables"),
+        entries=artifact("data/entries/judges.json", "data/entries/models.json"),
         prompts=artifact(*PROMPTS),
         answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
         user_turns=artifact(*expand("data/user_turns/{model}.parquet", model=PROBED)),

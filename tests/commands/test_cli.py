@@ -1,6 +1,7 @@
 """The command line: quick to start, and errors that name the mend."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from userturn.study.classify import FITTED_CALIBRATION, SHIPPED_CALIBRATION
+from userturn.study.loading import load_study
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("userturn")
@@ -56,15 +58,22 @@ def test_params_explains_keys() -> None:
     assert "generate.user_turn.temperatures" in text
     assert "samples" in text
     assert "model.<slug>" not in text
+    everything = run("params").stdout
+    assert "\nregistry.yaml\n" in everything
+    assert max(map(len, everything.splitlines())) <= 80
     assert run("params", "--schema").stdout == (ROOT / "studies/schema.json").read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("stage", "generate", "nope"), "no stage 'generate@nope' in this study; stages: prompts@"),
+        (
+            ("stage", "generate", "nope"),
+            "no stage 'generate@nope' in this study; stages: entr",
+        ),
         (("show", "--model", "nope", "--dataset", "mt_bench"), "unknown model 'nope'"),
         (("probe", "--model", "nope", "--prompts", "x"), "nope/config.json: does not exist"),
+        (("params", "nope"), "no key begins with 'nope'; keys begin with: seed, prompts, "),
         (("annotate", "--annotator", "A.B"), "annotator 'A.B': a name is made of a-z, 0-9 and _"),
     ],
 )
@@ -83,6 +92,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
 
 def test_a_probe_of_a_study_that_never_fitted_its_judge_is_named(tmp_path: Path) -> None:
     study = (ROOT / "params.yaml").read_text()
+    shutil.copy(ROOT / "registry.yaml", tmp_path)
     (tmp_path / "params.yaml").write_text(study.replace(SHIPPED_CALIBRATION, FITTED_CALIBRATION))
     for name in ("config.json", "p.jsonl"):
         (tmp_path / name).touch()
@@ -90,6 +100,15 @@ def test_a_probe_of_a_study_that_never_fitted_its_judge_is_named(tmp_path: Path)
     assert done.returncode == 1
     assert f"{FITTED_CALIBRATION}: does not exist; run `dvc repro calibrate`" in done.stderr
     assert not (tmp_path / "probe").exists()
+
+
+def test_a_probe_of_no_prompts_is_refused(tmp_path: Path) -> None:
+    for name in ("config.json", "p.jsonl"):
+        (tmp_path / name).touch()
+    done = run("probe", "--model", ".", "--prompts", "p.jsonl", "--items", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "prompts.items: Input should be greater than or equal to 1" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
@@ -102,6 +121,7 @@ def test_probe_of_ones_own_model(
     prompts.write_text('{"prompt": "What is a leap year?"}\n{"prompt": "Name a prime number."}\n')
     own = ("probe", "--model", str(smollm2_dir), "--prompts", str(prompts))
     study = (ROOT / "params.yaml").read_text()
+    shutil.copy(ROOT / "registry.yaml", tmp_path)
     (tmp_path / "params.yaml").write_text(re.sub(r"max_tokens: \d+", "max_tokens: 16", study))
     dry = run(*own, "--dry-run", cwd=tmp_path)
     assert dry.returncode == 0, dry.stderr
@@ -112,5 +132,8 @@ def test_probe_of_ones_own_model(
     assert "genuine follow-up rate" in done.stdout
     assert "not calibrated" not in done.stderr  # the study's scorer scores it, not the model itself
     assert (tmp_path / "probe/reports/metrics.json").exists()
+    probed = load_study(tmp_path / "probe/params.yaml")
+    assert len(probed.model) == 2  # the model and the scorer, and no others of the registry
+    assert list(probed.dataset) == ["prompts"]
     other = run(*own, "--items", "1", cwd=tmp_path)
     assert "holds another study" in other.stderr

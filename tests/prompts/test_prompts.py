@@ -93,7 +93,7 @@ def test_the_stage_keeps_the_order_and_says_what_it_took(study, capsys):
     facts = artifacts.read_provenance(paths.artifact("prompts", "mine"))
     assert facts["dataset"].startswith("sha256:")
     assert facts["available"] == 5
-    assert facts["params"]["prompts"] == {"items": 9}
+    assert facts["params"]["prompts.items"] == 9
 
 
 def test_a_dataset_that_cannot_be_read_leaves_the_old_prompts(study):

@@ -19,15 +19,22 @@ import yaml
 from filelock import FileLock
 
 from userturn import __version__
+from userturn.study.study import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 PROMPTS = 5
+OWN_REFERENCE = "data/reference/conversations.jsonl"
 
 
 def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> dict[str, Any]:
-    """The laptop study with these models and datasets; `spare` is fetched and never probed."""
+    """The laptop study with these models and datasets; `spare` is fetched and never probed.
+
+    Keys of `params.yaml` and of `registry.yaml` together; `write_study` parts them.
+    """
     params = yaml.safe_load((ROOT / "studies" / "laptop.yaml").read_text())
+    own = {"kind": "conversations", "source": {"type": "file", "path": OWN_REFERENCE}}
+    params |= {"reference": {"own": own}, "judge": {}}
     engine = {"name": "fake", "dtype": "float32", "max_model_len": 4096}
     source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
     pretrained = list(dict.fromkeys([*models, scorer, spare]))
@@ -43,6 +50,14 @@ def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> di
         for slug in datasets
     }
     return params
+
+
+def write_study(folder: Path, keys: Mapping[str, Any]) -> None:
+    """Write the two files of a study."""
+    entries = {name: keys[name] for name in Registry.model_fields if name in keys}
+    params = {name: value for name, value in keys.items() if name not in entries}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (folder / "registry.yaml").write_text(yaml.safe_dump(entries, sort_keys=False))
 
 
 @dataclass(frozen=True)
@@ -107,11 +122,11 @@ class Clone:
         return self.command("userturn", *arguments, active=True)
 
     def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change `params.yaml`."""
-        file = self.path / "params.yaml"
-        params = yaml.safe_load(file.read_text())
-        change(params)
-        file.write_text(yaml.safe_dump(params, sort_keys=False))
+        """Change keys of `params.yaml` and `registry.yaml`, given to `change` together."""
+        files = [self.path / "params.yaml", self.path / "registry.yaml"]
+        keys = {k: v for file in files for k, v in yaml.safe_load(file.read_text()).items()}
+        change(keys)
+        write_study(self.path, keys)
 
     def assert_clean(self) -> None:
         """DVC finds nothing to do, and neither does Snakemake."""
@@ -155,7 +170,7 @@ def plant(path: Path, params: Mapping[str, Any], env: Mapping[str, str]) -> Clon
         if not name.startswith("tests/") and name != "dvc.lock" and (ROOT / name).is_file():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
-    (path / "params.yaml").write_text(yaml.safe_dump(dict(params), sort_keys=False))
+    write_study(path, params)
     for slug in params["dataset"]:
         rows = [{"id": f"{slug}{n}", "prompt": f"{slug}: what is {n}?"} for n in range(PROMPTS)]
         (path / f"{slug}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

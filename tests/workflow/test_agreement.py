@@ -18,6 +18,7 @@ from .conftest import TOOLS, Clone, Origin
 pytestmark = pytest.mark.slow
 
 STAGES = {
+    "entries",
     "prompts@first",
     "weights@alpha",
     "weights@beta",
@@ -39,7 +40,7 @@ def change_dpi(params: dict[str, Any]) -> None:
     params["figures"]["dpi"] = 90
 
 
-UPSTREAM = {"prompts@first", "weights@alpha", "weights@beta", "calibrate"}
+UPSTREAM = {"entries", "prompts@first", "weights@alpha", "weights@beta", "calibrate"}
 UNTOUCHED = {"perturb@alpha"}
 """What another temperature of user turns leads to only through answers, whose bytes stay."""
 
@@ -101,9 +102,22 @@ def test_resources_reach_no_model(pulled: Clone) -> None:
         params["model"]["alpha"]["engine"] = engine | {"tensor_parallel": 8, "max_num_seqs": 512}
 
     pulled.edit(more_resources)
-    run = pulled.snakemake()
-    assert run.executed == {"tables"}  # which read the registry, and write the same bytes again
-    pulled.assert_clean()
+    assert_both_run(pulled, {"entries"})  # it reads the registry, and writes the same bytes again
+
+
+def test_an_entry_that_the_study_does_not_use_reaches_no_stage_but_entries(pulled: Clone) -> None:
+    def add_entries(params: dict[str, Any]) -> None:
+        params["judge"]["unused"] = {"type": "local"}
+        params["model"]["unused"] = params["model"]["beta"]
+        params["dataset"]["unused"] = params["dataset"]["first"]
+
+    pulled.edit(add_entries)
+    assert_both_run(pulled, {"entries"})
+
+
+def test_an_entry_reaches_the_stages_that_use_it(pulled: Clone) -> None:
+    pulled.edit(lambda params: params["model"]["alpha"].update(family="other family"))
+    assert_both_run(pulled, {"entries", "tables", "figures"})
 
 
 def test_changed_code_runs_its_stage_and_stops_at_equal_bytes(pulled: Clone) -> None:
@@ -155,8 +169,9 @@ def test_killed_run_goes_on(fresh: Clone) -> None:
     run.wait()
     rest = fresh.snakemake()
     assert rest.status == 0, rest.text
-    done = {"prompts@first", "weights@alpha"}  # what generate waited for; the others are a race
-    assert STAGES - done - {"weights@beta", "calibrate"} <= rest.executed <= STAGES - done
+    done = {"prompts@first", "weights@alpha"}  # what generate waited for
+    race = {"entries", "weights@beta", "calibrate"}
+    assert STAGES - done - race <= rest.executed <= STAGES - done
     fresh.assert_clean()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -15,7 +16,6 @@ from userturn.workflow.decision import (
     reasons,
     refuse_overrides,
     stale,
-    value_at,
     write_triggers,
 )
 
@@ -33,6 +33,16 @@ def test_stale_follows_files_and_folders() -> None:
     ]
     assert stale(stages) == {"prompts@x", "generate@a", "tables"}
     assert stale(stages[:3]) == set()
+
+
+def test_stale_stops_at_what_a_run_writes_as_it_is() -> None:
+    entries = stage("entries", ["registry.yaml"], ["judges", "models"], "registry.yaml modified")
+    stages = [
+        replace(entries, kept=frozenset({"judges"})),
+        stage("classify@a", ["judges"], ["labels"]),
+        stage("tables", ["models"], ["tables"]),
+    ]
+    assert stale(stages) == {"entries", "tables"}
 
 
 @given(st.lists(st.tuples(st.sets(st.integers(0, 7)), st.booleans()), min_size=8, max_size=8))
@@ -85,10 +95,3 @@ def test_config_that_differs_is_refused() -> None:
         refuse_overrides({"generate": {"context": "live"}}, params)
     with pytest.raises(StudyError, match=r"sead=1: params\.yaml has not set"):
         refuse_overrides({"sead": 1}, params)
-
-
-def test_value_at_a_missing_key() -> None:
-    assert value_at({"a": {"b": None}}, "a.b") is None
-    for key in ("b", "a.c", "a.b.c"):
-        with pytest.raises(KeyError):
-            value_at({"a": {"b": None}}, key)

@@ -15,7 +15,7 @@ from .conftest import Clone
 
 pytestmark = pytest.mark.slow
 
-AFTERWARDS = {"classify@alpha", "tables", "figures"}
+AFTERWARDS = {"entries", "classify@alpha", "tables", "figures"}
 
 
 @pytest.fixture
@@ -55,10 +55,13 @@ def test_judging_again_runs_classify_and_sends_new_rows_only(
     assert "\nremote,false,alpha," in rates
     assert "\nlikelihood,true,alpha," in rates
 
+    # How it is asked reaches no label.
+    pulled.edit(lambda params: params["judge"]["remote"].update(concurrency=2))
+    assert pulled.dvc("repro").executed == {"entries"}
+
     # A colleague without this store: replies come back from DVC's cache and are not paid for again.
     pulled.env["USERTURN_STORE"] = str(pulled.path.parent / "empty")
-    pulled.edit(lambda params: params["judge"]["remote"].update(concurrency=2))
-    assert pulled.dvc("repro").executed == {"classify@alpha"}  # the same bytes: nothing follows
+    assert pulled.dvc("repro", "--force", "--single-item", "classify@alpha").status == 0
     assert len(server.prompts) == asked
 
     # Another version of the rubric asks about every turn again, and generates nothing.
@@ -83,6 +86,6 @@ def test_a_study_can_use_the_judge_that_its_own_calibration_fits(pulled: Clone) 
     )
     run = pulled.snakemake()
     assert run.status == 0, run.text
-    assert run.executed == {"calibrate", *AFTERWARDS}
+    assert run.executed == {"calibrate", *AFTERWARDS} - {"entries"}
     assert artifacts.read_provenance(path)["judges"]["likelihood"]["fits_scorer"]
     pulled.assert_clean()

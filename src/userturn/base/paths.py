@@ -8,6 +8,7 @@ from pathlib import Path
 DATA = Path("data")
 REPORTS = Path("reports")
 LOGS = Path("logs")
+ENTRIES = DATA / "entries"
 CALIBRATION = DATA / "calibration"
 REFERENCE_TURNS = CALIBRATION / "turns.parquet"
 
@@ -15,6 +16,11 @@ REFERENCE_TURNS = CALIBRATION / "turns.parquet"
 def artifact(kind: str, slug: str) -> Path:
     """Path of one artifact, such as `data/labels/<model>.parquet`; kinds as in SCHEMAS."""
     return DATA / kind / f"{slug}.parquet"
+
+
+def entries(name: str) -> Path:
+    """File of the registry's entries of one kind that the study uses: `judges`, `models`, ..."""
+    return ENTRIES / f"{name}.json"
 
 
 def weights_pointer(slug: str) -> Path:

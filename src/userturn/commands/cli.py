@@ -75,21 +75,11 @@ def params(
     key: Annotated[str, typer.Argument(help="Only keys that begin so.")] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema.")] = False,
 ) -> None:
-    """Explain every key of params.yaml: description, unit, default."""
-    from userturn.study.explaining import describe_keys, schema_text
+    """Explain every key of params.yaml and registry.yaml: description, unit, default."""
+    from userturn.commands.params import explain
+    from userturn.study.explaining import schema_text
 
-    if schema:
-        print(schema_text(), end="")
-        return
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    names = Column("key", no_wrap=True)
-    table = Table(names, "default", "unit", "description", box=None, pad_edge=False)
-    for name, default, unit, description in describe_keys():
-        if name.startswith(key):
-            table.add_row(name, default, unit, description)
-    Console().print(table)
+    print(schema_text() if schema else explain(key), end="")
 
 
 @app.command()
@@ -156,15 +146,17 @@ def verify() -> None:
     from userturn.workflow.verify import verify
 
     _quiet()
-    found = verify(load_study())
+    findings = verify(load_study())
     console = Console()
-    for slug in found.not_recomputed:
+    for slug in findings.not_recomputed:
         console.print(f"{slug} is not on this machine: its request ids were not recomputed")
-    if not found.problems:
-        console.print(f"{found.files} artifacts: all whole, as dvc.lock records, and of one study")
+    if not findings.problems:
+        console.print(
+            f"{findings.files} artifacts: all whole, as dvc.lock records, and of one study"
+        )
         return
     table = Table(Column("file", overflow="fold"), "problem", box=None, pad_edge=False)
-    for problem in found.problems:
+    for problem in findings.problems:
         table.add_row(str(problem.path), problem.text)
     console.print(table)
     raise typer.Exit(1)

@@ -1,8 +1,8 @@
 """Probe a model and a prompt file of one's own: a whole study in a folder, without DVC.
 
-The folder gets its own `params.yaml`, so the probe can be read and run again like any study. Turns
-are scored by the scorer of this folder's study, because the likelihood judge was fitted on its
-likelihoods, and rates of two models are comparable only by one judge.
+The folder gets its own `params.yaml` and `registry.yaml`, so the probe can be read and run again
+like any study. Turns are scored by the scorer of this folder's study, because the likelihood judge
+was fitted on its likelihoods, and rates of two models are comparable only by one judge.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from userturn import stages, tables
+from userturn import stages
 from userturn.base import paths
 from userturn.base.errors import StudyError, UserturnError
+from userturn.base.files import write_bytes, write_text
 from userturn.study.classify import FITTED_CALIBRATION
-from userturn.study.loading import PARAMS_FILE, load_study
+from userturn.study.loading import PARAMS_FILE, REGISTRY_FILE, checked, load_study
 from userturn.study.sources import expand_path
-from userturn.study.study import Study
+from userturn.study.study import Registry, Study
+from userturn.study.yaml import dump_mapping
 
 log = logging.getLogger(__name__)
+
+LEFT_OUT = ("entries", "calibrate")
+"""Stages that a probe does not run."""
 
 
 def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run: bool) -> None:
@@ -52,17 +55,13 @@ def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run:
     if dry_run:
         _describe(study, prompts)
         return
-    text = yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
-    params = out / PARAMS_FILE
-    if params.exists() and params.read_text(encoding="utf-8") != text:
-        raise UserturnError(f"{params}: holds another study; choose another folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    params.write_text(text, encoding="utf-8")
+    _write(study, out)
     if needed:
-        tables.write_bytes(out / fitted, fitted.read_bytes())
+        write_bytes(out / fitted, fitted.read_bytes())
     with _inside(out):
-        # Calibration is about the judge and its scorer, not about the model that is probed.
-        steps = [step for step in stages.instances(study) if step[0] != "calibrate"]
+        # Calibration is about the judge and its scorer, not about the model that is probed, and
+        # `entries` tells DVC, which is not here, what has changed.
+        steps = [step for step in stages.instances(study) if step[0] not in LEFT_OUT]
         for name, slug in steps:
             log.info("stage %s", stages.full_name(name, slug))
             stages.run(study, name, slug)
@@ -78,19 +77,38 @@ def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
     base: dict[str, Any] = {}
     if PARAMS_FILE.exists():
         base = load_study().model_dump(mode="json")
-    slug = re.sub(r"[^a-z0-9_]+", "_", model.resolve().name.lower()).strip("_") or "model"
+    slug = re.sub(r"[^a-z0-9_]+", "_", model.resolve().name.lower()).strip("_")[:64] or "model"
     entry = {"source": {"type": "file", "path": str(model.resolve())}, "family": "own"}
     source = {"type": "file", "path": str(prompts.resolve())}
     base["prompts"] = {"datasets": ["prompts"], "items": items}
     scorer = base.get("ground", {}).get("scorer", slug)
     judge_model = base.get("classify", {}).get("judge_model", scorer)
-    known = {name: _absolute(base["model"][name]) for name in {scorer, judge_model} - {slug}}
-    base["model"] = {slug: entry, **known}
+    others = sorted({scorer, judge_model} - {slug})
+    base["model"] = {slug: entry, **{name: _absolute(base["model"][name]) for name in others}}
     base["models"] = {"pretrained": list(base["model"]), "probe": [slug]}
     base["ground"] = {**base.get("ground", {}), "scorer": scorer}
     base["classify"] = {**base.get("classify", {}), "judge_model": judge_model}
     base["dataset"] = {"prompts": {"kind": "jsonl", "source": source}}
-    return Study.model_validate(base)
+    for section, slugs in (
+        ("reference", base.get("calibrate", {}).get("sets", [])),
+        ("judge", base["classify"].get("judges", [])),
+    ):
+        if section in base:
+            base[section] = {name: base[section][name] for name in slugs if name in base[section]}
+    return checked(Study, base, f"probe of {model}")
+
+
+def _write(study: Study, out: Path) -> None:
+    """Write the study as the two files that it is read from; refuse to replace another one."""
+    whole = study.model_dump(mode="json")
+    entries = {name: whole.pop(name) for name in Registry.model_fields}
+    texts = {PARAMS_FILE: dump_mapping(whole), REGISTRY_FILE: dump_mapping(entries)}
+    for name, text in texts.items():
+        file = out / name
+        if file.exists() and file.read_text(encoding="utf-8") != text:
+            raise UserturnError(f"{file}: holds another study; choose another folder with --out")
+    for name, text in texts.items():
+        write_text(out / name, text)
 
 
 def _absolute(entry: dict[str, Any]) -> dict[str, Any]:
@@ -105,11 +123,11 @@ def _describe(study: Study, prompts: Path) -> None:
     from userturn.prompts import load
     from userturn.turns.plan import samples
 
-    found = len(load(study, "prompts")[0])
-    count = min(found, study.prompts.items or found)
+    available = len(load(study, "prompts")[0])
+    count = min(available, study.prompts.items or available)
     turns = len(samples(study, study.generate.user_turn.temperatures))
     controls = len(study.perturb.conditions) * len(samples(study, study.perturb.temperatures))
-    print(f"{prompts}: {found} prompts, {count} taken")
+    print(f"{prompts}: {available} prompts, {count} taken")
     print(f"answers: {count} requests of up to {study.generate.answer.max_tokens} tokens")
     limit = study.generate.user_turn.max_tokens
     print(f"user turns: {count * turns} requests of up to {limit} tokens")

@@ -124,8 +124,8 @@ def _own_answer(model: str, dataset: str, item: str) -> str | None:
     path = paths.artifact("answers", model)
     if not path.exists():
         return None
-    found = artifacts.read(path, "answers").filter(dataset=dataset, item=item)
-    return str(found["text"][0]) if found.height and found["text"][0] is not None else None
+    rows = artifacts.read(path, "answers").filter(dataset=dataset, item=item)
+    return str(rows["text"][0]) if rows.height and rows["text"][0] is not None else None
 
 
 def pieces(chat: Chat, ids: Sequence[int]) -> Iterator[Piece]:

@@ -276,14 +276,3 @@ def context_limit(study: Study, slug: str, folder: Path | None = None) -> int:
     own = context_length(folder or materialise(study, slug))
     asked = study.model[slug].engine.max_model_len
     return min(own, asked) if asked else own
-
-
-def result_keys(entry: ModelEntry) -> dict[str, Any]:
-    """The keys of a registry entry that can change a result."""
-    return {
-        "source": entry.source.model_dump(),
-        "format": entry.format,
-        "chat": entry.chat.model_dump(),
-        "dtype": entry.engine.dtype,
-        "max_model_len": entry.engine.max_model_len,
-    }

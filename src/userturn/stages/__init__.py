@@ -13,11 +13,12 @@ from userturn.base import locks
 from userturn.base.errors import StudyError
 from userturn.study.study import Study
 
+FIRST = ("entries",)
 PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)
 PER_MODEL = ("generate", "perturb", "ground", "classify")
 WHOLE_STUDY = ("calibrate", "tables", "figures")
-ORDER = (*PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
+ORDER = (*FIRST, *PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
 
 
 def instances(study: Study) -> list[tuple[str, str | None]]:

@@ -26,6 +26,7 @@ from userturn.measures.grounding import Turn, measure_all, row
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
 from userturn.study.classify import FITTED_CALIBRATION
+from userturn.study.slices import slice_of
 from userturn.study.study import Study
 
 CUT = "truncate"
@@ -139,20 +140,13 @@ def _row(pair: Measured, said: dict[str, Judged | None], folds: int) -> dict[str
 
 
 def _write(study: Study, rows: Iterable[dict[str, Any]], scorer: Scorer) -> None:
-    params = {
-        "seed": study.seed,
-        "context": study.generate.context,
-        "ground": study.ground.model_dump(),
-        "calibrate": study.calibrate.model_dump(),
-        "likelihood": study.classify.likelihood.model_dump(),
-    }
     artifacts.write(
         paths.REFERENCE_TURNS,
         "reference",
         rows,
         artifacts.provenance(
             "calibrate",
-            params,
+            slice_of(study, "calibrate"),
             weights=weights.identity(study, study.ground.scorer),
             chat_template=scorer.chat.template_hash,
             engine=scorer.describe(),

@@ -19,6 +19,7 @@ from userturn.judges.llm import ask
 from userturn.judges.llm import reply as llm
 from userturn.study.classify import FITTED_CALIBRATION, LikelihoodThresholds
 from userturn.study.judges import LIKELIHOOD
+from userturn.study.slices import slice_of
 from userturn.study.study import Study
 
 Row = dict[str, Any]
@@ -46,12 +47,11 @@ def run(study: Study, slug: str) -> None:
         else:
             judged, facts[judge] = _by_llm(study, judge, stage, turns)
             rows += judged
-    params = {"classify": study.classify.model_dump()}
     artifacts.write(
         paths.artifact("labels", slug),
         "labels",
         rows,
-        artifacts.provenance(stage, params, judges=facts),
+        artifacts.provenance(stage, slice_of(study, stage), judges=facts),
     )
 
 

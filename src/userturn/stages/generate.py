@@ -11,7 +11,8 @@ from userturn.base import paths
 from userturn.chat.loading import load_chat
 from userturn.chat.roles import Chat
 from userturn.models import weights
-from userturn.models.weights import context_limit, result_keys
+from userturn.models.weights import context_limit
+from userturn.study.slices import slice_of
 from userturn.study.study import Study
 from userturn.turns.complete import Completer
 from userturn.turns.plan import Shown, Turn, answer_requests, generated, samples, user_turns
@@ -26,7 +27,6 @@ def run(study: Study, slug: str) -> None:
         TemplateError: The model's chat template cannot carry the conversation.
         EngineError: The engine cannot load the model or breaks; what is finished stays stored.
     """
-    entry = study.model[slug]
     chat = load_chat(study, slug)
     identity = weights.identity(study, slug)
     items = prompts.read(study.prompts.datasets).to_dicts()
@@ -52,21 +52,9 @@ def run(study: Study, slug: str) -> None:
             "chat_template": chat.template_hash,
         }
 
-    answer_params = {"answer": study.generate.answer.model_dump(), "seed": study.seed}
-    answer_params["answer_source"] = study.generate.answer_source
-    artifacts.write(
-        paths.artifact("answers", slug),
-        "answers",
-        answers,
-        artifacts.provenance(stage, {**answer_params, "model": result_keys(entry)}, **facts),
-    )
-    turn_params = {"generate": study.generate.model_dump(), "seed": study.seed}
-    artifacts.write(
-        paths.artifact("user_turns", slug),
-        "user_turns",
-        turns,
-        artifacts.provenance(stage, {**turn_params, "model": result_keys(entry)}, **facts),
-    )
+    made_by = artifacts.provenance(stage, slice_of(study, stage), **facts)
+    artifacts.write(paths.artifact("answers", slug), "answers", answers, made_by)
+    artifacts.write(paths.artifact("user_turns", slug), "user_turns", turns, made_by)
     skipped = [row["skipped"] for row in [*answers, *turns] if row["skipped"]]
     if skipped:
         log.warning("%s: %d rows skipped, first reason: %s", stage, len(skipped), skipped[0])

@@ -12,6 +12,7 @@ from userturn.chat.roles import Chat
 from userturn.measures.grounding import Turn, measure_all, row
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
+from userturn.study.slices import slice_of
 from userturn.study.study import Study
 
 Row = Mapping[str, Any]
@@ -30,18 +31,13 @@ def run(study: Study, slug: str) -> None:
     with Scorer(study, stage) as scorer:
         turns = [_turn(found, scorer.chat) for found in read_turns(study, slug)]
         rows = [row(turn, found) for turn, found in measure_all(study, turns, scorer, stage)]
-    params = {
-        "seed": study.seed,
-        "context": study.generate.context,
-        "ground": study.ground.model_dump(),
-    }
     artifacts.write(
         paths.artifact("grounding", slug),
         "grounding",
         rows,
         artifacts.provenance(
             stage,
-            params,
+            slice_of(study, stage),
             weights=weights.identity(study, study.ground.scorer),
             chat_template=scorer.chat.template_hash,
             engine=scorer.describe(),

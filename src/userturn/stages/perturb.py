@@ -6,7 +6,8 @@ from userturn import artifacts, prompts
 from userturn.base import paths
 from userturn.chat.loading import load_chat
 from userturn.models import weights
-from userturn.models.weights import context_limit, result_keys
+from userturn.models.weights import context_limit
+from userturn.study.slices import slice_of
 from userturn.study.study import Study
 from userturn.turns.complete import Completer
 from userturn.turns.controls import perturbed
@@ -40,17 +41,10 @@ def run(study: Study, slug: str) -> None:
         engine = completer.describe()
     for row in rows:
         row["answer"] = shown[row["dataset"], row["item"], row["condition"]].text
-    params = {
-        "perturb": study.perturb.model_dump(),
-        "context": study.generate.context,
-        "user_turn": study.generate.user_turn.model_dump(exclude={"temperatures"}),
-        "seed": study.seed,
-        "model": result_keys(study.model[slug]),
-    }
     facts = {"weights": identity, "engine": engine, "chat_template": chat.template_hash}
     artifacts.write(
         paths.artifact("controls", slug),
         "controls",
         rows,
-        artifacts.provenance(stage, params, **facts),
+        artifacts.provenance(stage, slice_of(study, stage), **facts),
     )

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from userturn import artifacts, verifiers
 from userturn.base import paths
 from userturn.prompts import load, select
+from userturn.study.slices import slice_of
 from userturn.study.study import Study
 
 
@@ -28,11 +29,7 @@ def run(study: Study, slug: str) -> None:
     chosen = select(found, wanted, study.seed, slug)
     for verifier in sorted({prompt.verifier for prompt in chosen if prompt.verifier}):
         verifiers.prepare(verifier)  # fetches its data now, while there is a network
-    slice_ = {
-        "seed": study.seed,
-        "prompts": {"items": wanted},
-        "dataset": {slug: study.dataset[slug].model_dump()},
-    }
+    stage = f"prompts@{slug}"
     artifacts.write(
         paths.artifact("prompts", slug),
         "prompts",
@@ -40,5 +37,5 @@ def run(study: Study, slug: str) -> None:
             {"dataset": slug, "order": order, **asdict(prompt)}
             for order, prompt in enumerate(chosen)
         ),
-        artifacts.provenance(f"prompts@{slug}", slice_, dataset=identity, available=len(found)),
+        artifacts.provenance(stage, slice_of(study, stage), dataset=identity, available=len(found)),
     )

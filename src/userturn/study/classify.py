@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from userturn.study.judges import LIKELIHOOD
-from userturn.study.section import Section, Share, Slug, Unique, field
+from userturn.study.section import Count, Section, Share, Slug, Unique, field
 
 SHIPPED_CALIBRATION: Final = "src/userturn/judges/likelihood/calibration.json"
 FITTED_CALIBRATION: Final = "data/calibration/calibration.json"
@@ -20,17 +20,21 @@ CalibrationFile = Literal[
 class Ground(Section):
     """Likelihood measures."""
 
-    scorer: Slug = field("smollm2_135m", "Model that gives log-probabilities; one of `models`.")
-    swaps: Annotated[int, Field(ge=1)] = field(
+    scorer: Slug = field(
+        str,
+        "Model that gives log-probabilities; one of `models`.",
+        otherwise="the first of models.probe",
+    )
+    swaps: Count = field(
         2, "Answers of other prompts that grounding G compares the answer with.", "answers"
     )
-    others: Annotated[int, Field(ge=1)] = field(
+    others: Count = field(
         4, "Other conversations that relevance C compares the conversation with.", "conversations"
     )
 
 
 class LikelihoodThresholds(Section):
-    """The likelihood judge; its rules in their order: `judges/likelihood.py`."""
+    """The likelihood judge; its rules in their order: `judges/likelihood/rules.py`."""
 
     calibration: CalibrationFile = field(
         SHIPPED_CALIBRATION,
@@ -64,8 +68,9 @@ class Classify(Section):
         LIKELIHOOD, "Judge of the headline rate and the figures; one of `judges`."
     )
     judge_model: Slug = field(
-        "smollm2_135m",
-        "Model of all judges of type `local`, one of `models`; where left out, `ground.scorer`.",
+        str,
+        "Model of all judges of type `local`, one of `models`.",
+        otherwise="ground.scorer",
     )
     likelihood: LikelihoodThresholds = field(
         LikelihoodThresholds, "The likelihood judge: what is fitted, and thresholds that are not."

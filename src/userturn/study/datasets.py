@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
-from userturn.study.section import Section, field
+from userturn.study.section import NameIn, Section, field
 from userturn.study.sources import Source
 
-DatasetKind = Literal[
-    "gsm_symbolic", "gsm8k", "math_500", "ifbench", "ifeval", "mt_bench",
-    "healthbench", "coval", "jsonl",
-]  # fmt: skip
+DatasetKind = Annotated[str, NameIn("prompts.kinds")]
 
 
 class DatasetEntry(Section):
     """One dataset of the registry."""
 
-    kind: DatasetKind = field(..., "Reader and verifier (src/userturn/prompts/).")
+    kind: DatasetKind = field(..., "Reader (src/userturn/prompts/kinds/).")
     source: Source = field(..., "Where the prompts come from.")
     license: str = field("unknown", "Licence of the data (SPDX id).")

@@ -3,16 +3,67 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic.json_schema import models_json_schema
 
 from userturn.study.judges import LocalJudge, ServerJudge
 from userturn.study.section import Section
 from userturn.study.sources import FileSource, GeneratorSource, HubSource, WheelSource
-from userturn.study.study import Study
+from userturn.study.study import Params, Registry
+
+FILES: dict[str, type[Section]] = {"params.yaml": Params, "registry.yaml": Registry}
+LONGEST_SHOWN = 60
+"""Characters of a wrong value that an error repeats."""
 
 
-def explain_error(problem: dict[str, Any]) -> str:
-    """One line for one pydantic error: the key, what is wrong, what is allowed."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a file.
+
+    Attributes:
+        file: File it stands in.
+        name: Dotted name; `<slug>` stands for the slugs of a registry.
+        default: Its default as JSON, `required`, or what it becomes where it is left out.
+        unit: Its unit, or empty.
+        description: What it is.
+        type: Only sections whose `type` is this have the key; empty: all have it.
+    """
+
+    file: str
+    name: str
+    default: str
+    unit: str
+    description: str
+    type: str = ""
+
+
+def describe_keys() -> list[Key]:
+    """Every key of a study and its registry, in the order of the files."""
+    return [key for file, kind in FILES.items() for key in dict.fromkeys(_describe(file, kind, ""))]
+
+
+def schema_text() -> str:
+    """JSON schema of both files, as studies/schema.json holds it.
+
+    An editor takes it for a study as `schema.json#/$defs/Params`, for the registry as
+    `schema.json#/$defs/Registry`.
+    """
+    pairs: Any = [(kind, "validation") for kind in FILES.values()]
+    _, schema = models_json_schema(pairs)
+    schema["anyOf"] = [{"$ref": f"#/$defs/{kind.__name__}"} for kind in FILES.values()]
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def explain_error(kind: type[Section], problem: Mapping[str, Any]) -> str:
+    """One line for one pydantic error: the key, what is wrong, what is allowed.
+
+    Args:
+        kind: What was checked.
+        problem: One of pydantic's errors.
+    """
     location = [str(part) for part in problem["loc"]]
     tags = {index + 1 for index, part in enumerate(location) if part == "source"}
     tags |= {2} if location[:1] == ["judge"] else set()  # judge.<slug>.<type>.key
@@ -20,18 +71,26 @@ def explain_error(problem: dict[str, Any]) -> str:
         part for index, part in enumerate(location) if index not in tags and part != "[key]"
     )
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed here: {', '.join(_keys_at(location[:-1]))}"
+        return f"{key}: unknown key; allowed here: {', '.join(_keys_at(kind, location[:-1]))}"
     if problem["type"] == "string_pattern_mismatch" and "[key]" in location:
         return f"{key}: a slug is made of a-z, 0-9 and _ (no dot: DVC reads dots as nesting)"
     message = problem["msg"].removeprefix("Value error, ")
     given = problem.get("input")
-    shown = "" if isinstance(given, dict | list) or not key else f" (given: {given!r})"
+    shown = "" if isinstance(given, dict | list) or not key else f" (given: {_shown(given)})"
     return f"{key}: {message}{shown}" if key else message
 
 
-def _keys_at(location: list[str]) -> list[str]:
-    """Keys that the section at a location allows, found by walking the models' annotations."""
-    kinds: list[Any] = [Study]
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _keys_at(root: type[Section], location: list[str]) -> list[str]:
+    """Keys that the section at a location allows, by walking the sections' annotations."""
+    kinds: list[type[Section]] = [root]
     for part in location:
         kinds = [inner for kind in kinds for inner in _step(kind, part)]
     return sorted({name for kind in kinds for name in kind.model_fields})
@@ -59,31 +118,20 @@ def _sections_in(annotation: Any) -> list[type[Section]]:
     return [inner for arg in getattr(annotation, "__args__", ()) for inner in _sections_in(arg)]
 
 
-def schema_text() -> str:
-    """JSON schema of a study, as studies/schema.json holds it."""
-    return json.dumps(Study.model_json_schema(), indent=2, sort_keys=True) + "\n"
-
-
-def describe_keys() -> list[tuple[str, str, str, str]]:
-    """Key, default, unit and description of every key, in the order of a study."""
-    return _describe(Study, "")
-
-
-def _describe(kind: type[Section], prefix: str) -> list[tuple[str, str, str, str]]:
-    rows: list[tuple[str, str, str, str]] = []
+def _describe(file: str, kind: type[Section], prefix: str, kind_type: str = "") -> Iterator[Key]:
     for name, field in kind.model_fields.items():
-        inner = list(dict.fromkeys(_sections_in(field.annotation)))
-        is_registry = getattr(field.annotation, "__origin__", None) is dict and bool(inner)
+        sections = list(dict.fromkeys(_sections_in(field.annotation)))
+        is_registry = getattr(field.annotation, "__origin__", None) is dict and bool(sections)
         path = f"{prefix}{name}.<slug>" if is_registry else f"{prefix}{name}"
-        if not inner:
-            default = (
-                "required"
-                if field.is_required()
-                else json.dumps(field.get_default(call_default_factory=True))
-            )
-            extra = field.json_schema_extra
-            unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-            rows.append((path, default, unit, field.description or ""))
-        for section in inner:
-            rows += _describe(section, f"{path}.")
-    return list(dict.fromkeys(rows))
+        if not sections:
+            notes = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            if field.is_required():
+                default = "required"
+            else:
+                default = json.dumps(field.get_default(call_default_factory=True))
+            default = str(notes.get("otherwise", default))
+            unit, description = str(notes.get("unit", "")), field.description or ""
+            yield Key(file, path, default, unit, description, kind_type)
+        for section in sections:
+            kinds = get_args(section.model_fields["type"].annotation) if len(sections) > 1 else ()
+            yield from _describe(file, section, f"{path}.", *kinds)

@@ -6,16 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from userturn.study.section import Section, Share, Slug, Temperature, Unique, field
+from userturn.study.section import Count, NameIn, Section, Share, Slug, Temperature, Unique, field
 
 
 class Prompts(Section):
     """Which prompts the models answer."""
 
-    datasets: Annotated[list[Slug], Field(min_length=1), Unique] = field(
-        lambda: ["gsm_symbolic", "ifbench", "mt_bench"], "Slugs of `dataset`."
-    )
-    items: Annotated[int, Field(ge=1)] | None = field(
+    datasets: Annotated[list[Slug], Field(min_length=1), Unique] = field(..., "Slugs of `dataset`.")
+    items: Count | None = field(
         12,
         "First n of a seeded order, so that a larger n contains the smaller; null: all.",
         "prompts",
@@ -26,13 +24,13 @@ class Models(Section):
     """Which models take part."""
 
     pretrained: Annotated[list[Slug], Field(min_length=1), Unique] = field(
-        lambda: ["smollm2_135m"], "Slugs of `model` whose weights are fetched."
+        ..., "Slugs of `model` whose weights are fetched."
     )
     trained: Annotated[list[Slug], Field(max_length=0), Unique] = field(
         list, "Training recipes; this release has none, so the list is empty."
     )
     probe: Annotated[list[Slug], Field(min_length=1), Unique] = field(
-        lambda: ["smollm2_135m"], "Models that answer and generate user turns."
+        ..., "Models that answer and generate user turns."
     )
 
 
@@ -41,7 +39,7 @@ class AnswerParams(Section):
 
     temperature: Temperature = field(0.0, "Softmax temperature; 0 is greedy.")
     top_p: Share = field(1.0, "Nucleus mass.", "share")
-    max_tokens: Annotated[int, Field(ge=1)] = field(192, "Limit of an answer.", "tokens")
+    max_tokens: Count = field(192, "Limit of an answer.", "tokens")
 
 
 class UserTurnParams(Section):
@@ -50,11 +48,9 @@ class UserTurnParams(Section):
     temperatures: Annotated[list[Temperature], Field(min_length=1), Unique] = field(
         lambda: [0.0, 0.7, 1.0], "Softmax temperatures; 0 is greedy and has one sample."
     )
-    samples: Annotated[int, Field(ge=1)] = field(
-        4, "User turns per prompt and temperature above 0.", "samples"
-    )
+    samples: Count = field(4, "User turns per prompt and temperature above 0.", "samples")
     top_p: Share = field(1.0, "Nucleus mass.", "share")
-    max_tokens: Annotated[int, Field(ge=1)] = field(64, "Limit of a user turn.", "tokens")
+    max_tokens: Count = field(64, "Limit of a user turn.", "tokens")
 
 
 class Generate(Section):
@@ -72,14 +68,14 @@ class Generate(Section):
     )
 
 
-ConditionName = Literal["truncate", "ask", "swap", "close"]
+ConditionName = Annotated[str, NameIn("perturbations")]
 
 
 class Perturb(Section):
     """Controlled perturbations of the answer."""
 
     conditions: Annotated[list[ConditionName], Unique] = field(
-        lambda: ["truncate", "ask", "swap", "close"], "Perturbations (src/userturn/perturb.py)."
+        lambda: ["truncate", "ask", "swap", "close"], "Perturbations (src/userturn/perturbations/)."
     )
     temperatures: Annotated[list[Temperature], Field(min_length=1), Unique] = field(
         lambda: [0.0], "Softmax temperatures of the perturbed conditions."

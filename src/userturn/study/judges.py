@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from userturn.study.section import Section, Slug, field
+from userturn.study.section import Count, Section, Slug, field
 
 RUBRICS = Path(__file__).parents[1] / "judges" / "llm" / "rubrics"
 """Folder of the rubrics of LLM judges, one text file per version."""
@@ -18,10 +18,8 @@ LIKELIHOOD = "likelihood"
 class LlmJudge(Section):
     """What every LLM judge has."""
 
-    rubric: Slug = field("v1", "Version of the rubric (src/userturn/judges/rubrics/).")
-    max_tokens: Annotated[int, Field(ge=1)] = field(
-        256, "Limit of a reply; one that is cut gives no label.", "tokens"
-    )
+    rubric: Slug = field("v1", "Version of the rubric (src/userturn/judges/llm/rubrics/).")
+    max_tokens: Count = field(256, "Limit of a reply; one that is cut gives no label.", "tokens")
 
 
 class LocalJudge(LlmJudge):
@@ -42,11 +40,11 @@ class ServerJudge(LlmJudge):
     key_env: str | None = field(
         "OPENAI_API_KEY", "Environment variable that holds the key; null: the server wants none."
     )
-    concurrency: Annotated[int, Field(ge=1)] = field(8, "Requests at a time.", "requests")
+    concurrency: Count = field(8, "Requests at a time.", "requests")
     retries: Annotated[int, Field(ge=0)] = field(
         6, "Tries after the first, on 429, 5xx and lost connections, ever later.", "tries"
     )
-    max_total_tokens: Annotated[int, Field(ge=1)] = field(
+    max_total_tokens: Count = field(
         2_000_000, "Cost ceiling: tokens, read and written, that this judge may ever use.", "tokens"
     )
 

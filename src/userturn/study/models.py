@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from userturn.study.section import Section, Share, field
+from userturn.study.section import Count, Section, Share, field
 from userturn.study.sources import Source
 
 EngineName = Literal["auto", "vllm", "transformers", "openai", "fake"]
@@ -27,7 +27,7 @@ class ServerParams(Section):
     key_env: str | None = field(
         None, "Environment variable that holds the server's key; null: it wants none."
     )
-    concurrency: Annotated[int, Field(ge=1)] = field(64, "Requests in flight.", "requests")
+    concurrency: Count = field(64, "Requests in flight.", "requests")
     retries: Annotated[int, Field(ge=0)] = field(6, "Tries after the first.", "tries")
     timeout_s: Annotated[float, Field(gt=0)] = field(
         600, "Longest silence: longer than the longest generation.", "seconds"
@@ -46,12 +46,12 @@ class EngineParams(Section):
         "float32",
         "Number format of the weights; `auto` takes the checkpoint's. Exact claims need float32.",
     )
-    max_model_len: int | None = field(
+    max_model_len: Count | None = field(
         None, "Longest context plus completion; null takes the model's own limit.", "tokens"
     )
-    max_num_seqs: Annotated[int, Field(ge=1)] = field(64, "Sequences in a batch.", "sequences")
-    tensor_parallel: Annotated[int, Field(ge=1)] = field(1, "GPUs a layer is split over.", "GPUs")
-    pipeline_parallel: Annotated[int, Field(ge=1)] = field(1, "Pipeline stages.", "GPUs")
+    max_num_seqs: Count = field(64, "Sequences in a batch.", "sequences")
+    tensor_parallel: Count = field(1, "GPUs a layer is split over.", "GPUs")
+    pipeline_parallel: Count = field(1, "Pipeline stages.", "GPUs")
     kv_cache_gib: Annotated[float, Field(gt=0)] = field(
         2, "vLLM's key-value cache on a CPU.", "GiB"
     )
@@ -101,7 +101,9 @@ class ModelEntry(Section):
     format: Literal["hf", "gguf"] = field(
         "hf", "`hf`: a Hugging Face directory; `gguf`: one file, converted to such a directory."
     )
-    parameters: float | None = field(None, "Total parameters; orders tables and figures.", "1e9")
+    parameters: Annotated[float, Field(gt=0)] | None = field(
+        None, "Total parameters; orders tables and figures.", "1e9"
+    )
     family: str = field("other", "Model family; groups tables and figures.")
     engine: EngineParams = field(EngineParams, "How the model runs.")
     chat: Chat = field(Chat, "How a conversation becomes tokens.")

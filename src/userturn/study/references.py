@@ -12,7 +12,7 @@ class ReferenceEntry(Section):
     """Conversations with real second turns, for calibration."""
 
     kind: Literal["conversations", "mathchat", "mtbench101", "mt_bench"] = field(
-        ..., "Reader (src/userturn/reference.py)."
+        ..., "Reader (src/userturn/judges/calibration/)."
     )
     source: BytesSource = field(..., "Where the conversations come from.")
     answers: BytesSource | None = field(None, "Kind `mt_bench`: its reference answers.")

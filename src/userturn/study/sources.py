@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from userturn.base.errors import StudyError
-from userturn.study.section import Section, field
+from userturn.study.section import Section, Seed, field
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -51,7 +51,7 @@ class GeneratorSource(Section):
     type: Literal["generator"] = field(..., "Selects this kind of source.")
     module: str = field(..., "Generator to call, such as `reasoning_gym`.")
     version: str = field(..., "Exact version of the generating package.")
-    seed: int = field(0, "Seed of the generator.")
+    seed: Seed = field(0, "Seed of the generator.")
 
 
 Source = Annotated[

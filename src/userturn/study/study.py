@@ -1,4 +1,4 @@
-"""A whole study, every part checked against the others."""
+"""A whole study: `params.yaml`, `registry.yaml`, and both as one, checked against each other."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from userturn.study.judges import LIKELIHOOD, RUBRICS, JudgeEntry, LocalJudge
 from userturn.study.models import ModelEntry, Resources
 from userturn.study.references import ReferenceEntry, own_reference
 from userturn.study.report import ALL, Figures, Statistics
-from userturn.study.section import Section, Slug, field
+from userturn.study.section import Section, Seed, Slug, field
 
 
-class Study(Section):
-    """One `params.yaml`."""
+class Params(Section):
+    """One `params.yaml`: what is measured."""
 
-    seed: int = field(0, "Seed of the study; every row derives its own from it.")
-    prompts: Prompts = field(Prompts, "Which prompts the models answer.")
-    models: Models = field(Models, "Which models take part.")
+    seed: Seed = field(0, "Seed of the study; every row derives its own from it.")
+    prompts: Prompts = field(..., "Which prompts the models answer.")
+    models: Models = field(..., "Which models take part.")
     generate: Generate = field(Generate, "Answers and user turns.")
     perturb: Perturb = field(Perturb, "Controlled perturbations of the answer.")
     ground: Ground = field(Ground, "Likelihood measures.")
@@ -29,12 +29,49 @@ class Study(Section):
     calibrate: Calibrate = field(Calibrate, "Test and fit of the likelihood judge.")
     statistics: Statistics = field(Statistics, "Intervals and tests.")
     figures: Figures = field(Figures, "Look of the figures.")
-    model: dict[Slug, ModelEntry] = field(..., "Registry of models by slug.")
-    dataset: dict[Slug, DatasetEntry] = field(..., "Registry of datasets by slug.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_out_models(cls, raw: Any) -> Any:
+        """Let the first probed model be the scorer, and the scorer the judge model."""
+        if not isinstance(raw, dict):
+            return raw
+        models, ground, classify = (raw.get(key, {}) for key in ("models", "ground", "classify"))
+        if not all(isinstance(section, dict) for section in (models, ground, classify)):
+            return raw  # no sections, or such as are checked already
+        probed = models.get("probe")
+        if not isinstance(probed, list) or not probed:
+            return raw
+        ground = {"scorer": probed[0], **ground}
+        return {**raw, "ground": ground, "classify": {"judge_model": ground["scorer"], **classify}}
+
+
+class Registry(Section):
+    """One `registry.yaml`: models, datasets, reference sets and judges, each once."""
+
+    model: dict[Slug, ModelEntry] = field(..., "Models by slug.")
+    dataset: dict[Slug, DatasetEntry] = field(..., "Datasets by slug.")
     reference: dict[Slug, ReferenceEntry] = field(
-        own_reference, "Registry of conversations for calibration by slug."
+        own_reference, "Conversations for calibration by slug."
     )
-    judge: dict[Slug, JudgeEntry] = field(dict, "Registry of LLM judges by slug.")
+    judge: dict[Slug, JudgeEntry] = field(dict, "LLM judges by slug.")
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Registry:
+        if LIKELIHOOD in self.judge:
+            raise ValueError(
+                f"judge.{LIKELIHOOD}: is the name of a judge that is no LLM; rename it"
+            )
+        if ALL in self.dataset:
+            raise ValueError(f"dataset.{ALL}: is what tables call all datasets together; rename it")
+        rubrics = sorted(path.stem for path in RUBRICS.glob("*.txt"))
+        for slug, judge in self.judge.items():
+            _refuse_unknown(f"judge.{slug}.rubric", [judge.rubric], rubrics)
+        return self
+
+
+class Study(Registry, Params):
+    """A study as every stage gets it."""
 
     @property
     def judged_here(self) -> bool:
@@ -46,40 +83,25 @@ class Study(Section):
         """What a job of stage `classify` asks for; only a local judge needs the model's GPUs."""
         return self.model[self.classify.judge_model].resources if self.judged_here else Resources()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _scorer_is_judge_model(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict):
-            return raw
-        ground, classify = raw.get("ground"), raw.get("classify", {})
-        if isinstance(ground, dict) and "scorer" in ground and isinstance(classify, dict):
-            return {**raw, "classify": {"judge_model": ground["scorer"], **classify}}
-        return raw
-
     @model_validator(mode="after")
     def _slugs_are_known(self) -> Study:
         weights = [*self.models.pretrained, *self.models.trained]
-        known: list[tuple[str, list[str], list[str]]] = [
-            ("prompts.datasets", self.prompts.datasets, list(self.dataset)),
-            ("models.pretrained", self.models.pretrained, list(self.model)),
+        for key, slugs, allowed in (
+            ("prompts.datasets", self.prompts.datasets, self.dataset),
+            ("models.pretrained", self.models.pretrained, self.model),
             ("models.probe", self.models.probe, weights),
             ("ground.scorer", [self.ground.scorer], weights),
-            ("calibrate.sets", self.calibrate.sets, list(self.reference)),
+            ("calibrate.sets", self.calibrate.sets, self.reference),
             ("classify.judges", self.classify.judges, [LIKELIHOOD, *self.judge]),
             ("classify.primary", [self.classify.primary], self.classify.judges),
             ("classify.judge_model", [self.classify.judge_model], weights),
-        ]
-        rubrics = sorted(path.stem for path in RUBRICS.glob("*.txt"))
-        known += [(f"judge.{slug}.rubric", [j.rubric], rubrics) for slug, j in self.judge.items()]
-        if LIKELIHOOD in self.judge:
-            raise ValueError(
-                f"judge.{LIKELIHOOD}: is the name of a judge that is no LLM; rename it"
-            )
-        if ALL in self.dataset:
-            raise ValueError(f"dataset.{ALL}: is what tables call all datasets together; rename it")
-        for key, used, allowed in known:
-            for slug in used:
-                if slug not in allowed:
-                    choice = ", ".join(allowed) or "none"
-                    raise ValueError(f"{key}: unknown slug '{slug}'; allowed here: {choice}")
+        ):
+            _refuse_unknown(key, slugs, list(allowed))
         return self
+
+
+def _refuse_unknown(key: str, slugs: list[str], allowed: list[str]) -> None:
+    for slug in slugs:
+        if slug not in allowed:
+            choice = ", ".join(allowed) or "none"
+            raise ValueError(f"{key}: unknown slug '{slug}'; allowed here: {choice}")

@@ -14,6 +14,7 @@ in its turn.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -28,8 +29,11 @@ import yaml
 
 from userturn.base import locks
 from userturn.base.errors import StudyError, UserturnError
-from userturn.study.loading import PARAMS_FILE, load_study
+from userturn.stages.entries import texts
+from userturn.study.loading import PARAMS_FILE, REGISTRY_FILE, load_study
+from userturn.study.slices import value_at
 from userturn.study.study import Study
+from userturn.study.yaml import read_mapping
 from userturn.workflow import dvc_locks
 
 if TYPE_CHECKING:
@@ -43,7 +47,8 @@ DVC_TEMPORARY = Path(".dvc/tmp")
 LONG_AGO = 946684800.0  # 2000-01-01: older than every artifact
 SHOWN_STAGES = 12
 REMOTE_SECONDS = 20.0
-NEVER_RUN = f"{PARAMS_FILE} new"  # what DVC says of a stage that dvc.lock does not know
+# What DVC says of a stage that dvc.lock does not know.
+NEVER_RUN = frozenset({f"{PARAMS_FILE} new", f"{REGISTRY_FILE} new"})
 
 
 class RunError(UserturnError):
@@ -61,18 +66,25 @@ class Stage:
         name: Name with its matrix slug, such as `generate@smollm2_135m`.
         slice: Command, dependencies, parameters with their values, outputs; as in the trigger.
         changed: What DVC found changed, in words; empty for a stage that is up to date.
+        kept: Outputs that a run is known to write as they lie there.
     """
 
     name: str
     slice: Mapping[str, Any]
     changed: tuple[str, ...] = ()
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def moving(self) -> list[str]:
+        """Outputs that a run may change."""
+        return [out for out in self.slice["outs"] if out not in self.kept]
 
     def reads(self, other: Stage) -> bool:
-        """Whether an output of the other stage is a dependency, lies in one, or holds one."""
+        """Whether what the other stage may change is a dependency, lies in one, or holds one."""
         return any(
             f"{dep}/".startswith(f"{out}/") or f"{out}/".startswith(f"{dep}/")
             for dep in self.slice["deps"]
-            for out in other.slice["outs"]
+            for out in other.moving
         )
 
 
@@ -83,7 +95,7 @@ class Plan:
     Attributes:
         study: The checked study.
         repro: Command that takes the name of a stage and brings it up to date.
-        stale_files: Outputs of the stages that DVC is going to look at in this run.
+        stale_files: Outputs that stages may change which DVC is going to look at in this run.
     """
 
     study: Study
@@ -95,8 +107,8 @@ class Plan:
         from snakemake.io import ancient
 
         def paths(wildcards: Any) -> list[str]:
-            found = [pattern.format(**wildcards) for pattern in patterns]
-            return [path if path in self.stale_files else ancient(path) for path in found]
+            files = [pattern.format(**wildcards) for pattern in patterns]
+            return [path if path in self.stale_files else ancient(path) for path in files]
 
         return paths
 
@@ -114,19 +126,18 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
             repository, or another run is at work in this clone.
     """
     study = load_study()
-    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
-    refuse_overrides(config, params)
+    refuse_overrides(config, read_mapping(PARAMS_FILE))
     use_tools_beside_python()
     if not decide:
         return Plan(study, repro_command(can_pull()))
     lock_clone()
     dvc_locks.settle(DVC_TEMPORARY)
-    stages = read_stages(params, study.model_dump(mode="json"))
+    stages = read_stages(study)
     to_run = stale(stages)
     write_triggers(stages, to_run)
     for line in summary(stages):
         print(line, file=sys.stderr)
-    made = {out for stage in stages if stage.name in to_run for out in stage.slice["outs"]}
+    made = {out for stage in stages if stage.name in to_run for out in stage.moving}
     return Plan(study, repro_command(bool(to_run) and can_pull()), frozenset(made))
 
 
@@ -203,28 +214,33 @@ def lock_clone() -> None:
         )
 
 
-def read_stages(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Stage]:
-    """Ask DVC for every stage of the study, in the order of `dvc.yaml`.
-
-    Args:
-        params: `params.yaml` as it stands.
-        defaults: The whole study, to tell what to write where a key is missing.
+def read_stages(study: Study) -> list[Stage]:
+    """Ask DVC for every stage of the study of this folder, in the order of `dvc.yaml`.
 
     Raises:
-        StudyError: `dvc.yaml` names a key that `params.yaml` leaves to its default.
+        StudyError: `dvc.yaml` names a key that is left to its default.
         RunError: DVC cannot read the repository.
     """
+    written = {str(file): read_mapping(file) for file in (PARAMS_FILE, REGISTRY_FILE)}
+    defaults = study.model_dump(mode="json")
+    # The registry changes more often than the entries of one study, and those cost nothing to
+    # know: so an edit of another entry schedules no job behind `entries`.
+    kept = frozenset(str(path) for path, text in texts(study).items() if _holds(path, text))
     with open_repo() as repo:
         slices = {
-            str(stage.addressing): stage_slice(stage, params, defaults)
+            str(stage.addressing): stage_slice(stage, written, defaults)
             for stage in repo.index.stages
             if stage.cmd  # a file added with `dvc add` is no stage of the study
         }
         status = repo.status()
         return [
-            Stage(name, slice_, tuple(reasons(status.get(name, []))))
+            Stage(name, slice_, tuple(reasons(status.get(name, []))), kept)
             for name, slice_ in slices.items()
         ]
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def can_pull() -> bool:
@@ -274,27 +290,26 @@ def open_repo() -> Iterator[Repo]:
 
 
 def stage_slice(
-    stage: Any, params: Mapping[str, Any], defaults: Mapping[str, Any]
+    stage: Any, written: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What one stage runs and depends on, with the values of its parameters.
 
     Args:
         stage: A stage of DVC.
-        params: `params.yaml` as it stands.
+        written: `params.yaml` and `registry.yaml` as they stand.
         defaults: The whole study, to tell what to write where a key is missing.
 
     Raises:
-        StudyError: A key that the stage names is not written out in `params.yaml`.
+        StudyError: A key that the stage names is not written out.
     """
     values = {}
-    for key in (key for dependency in stage.params for key in dependency.params):
+    for file, key in ((str(one), key) for one in stage.params for key in one.params):
         try:
-            values[key] = value_at(params, key)
+            values[key] = value_at(written[file], key)
         except KeyError:
-            default = yaml.safe_dump(value_at(defaults, key), default_flow_style=True).strip()
             raise StudyError(
-                f"{PARAMS_FILE}: write out {key}, since DVC compares it and knows no defaults; "
-                f"its default is {default.removesuffix('...').strip()}"
+                f"{file}: write out {key}, since DVC compares it and knows no defaults; its "
+                f"default is {json.dumps(value_at(defaults, key), ensure_ascii=False)}"
             ) from None
     return {
         "cmd": stage.cmd,
@@ -304,23 +319,13 @@ def stage_slice(
     }
 
 
-def value_at(tree: Mapping[str, Any], key: str) -> Any:
-    """Value at a dotted key. Raises KeyError where there is none."""
-    value: Any = tree
-    for part in key.split("."):
-        if not isinstance(value, Mapping):
-            raise KeyError(key)
-        value = value[part]
-    return value
-
-
 def reasons(status: Iterable[str | Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
     """DVC's status of one stage in words, the changed parameters by their keys."""
     for entry in status:
         if isinstance(entry, str):
             yield entry
             continue
-        for path, what in (pair for found in entry.values() for pair in found.items()):
+        for path, what in (pair for changes in entry.values() for pair in changes.items()):
             if isinstance(what, Mapping):
                 yield from (f"{key} {state}" for key, state in what.items())
             else:
@@ -330,13 +335,13 @@ def reasons(status: Iterable[str | Mapping[str, Mapping[str, Any]]]) -> Iterator
 def stale(stages: Iterable[Stage]) -> set[str]:
     """Names of the changed stages and of all that is downstream of them."""
     stages = list(stages)
-    found = [stage for stage in stages if stage.changed]
-    names = {stage.name for stage in found}
-    for source in found:  # grows while it is walked
+    reached = [stage for stage in stages if stage.changed]
+    names = {stage.name for stage in reached}
+    for source in reached:  # grows while it is walked
         for stage in stages:
             if stage.name not in names and stage.reads(source):
                 names.add(stage.name)
-                found.append(stage)
+                reached.append(stage)
     return names
 
 
@@ -367,7 +372,7 @@ def write_triggers(
 def summary(stages: Iterable[Stage]) -> Iterator[str]:
     """What DVC found, for the terminal: one line, and one for each changed stage."""
     stages = list(stages)
-    new = [stage for stage in stages if NEVER_RUN in stage.changed]
+    new = [stage for stage in stages if NEVER_RUN & set(stage.changed)]
     changed = [stage for stage in stages if stage.changed and stage not in new]
     if not new and not changed:
         yield f"DVC: all {len(stages)} stages are up to date"

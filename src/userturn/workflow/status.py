@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from userturn import artifacts, prompts, stages
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.engines.requests import Completion, Request
 from userturn.store import previous
 from userturn.store.completions import CompletionStore
-from userturn.study.loading import PARAMS_FILE
 from userturn.study.study import Study
 from userturn.workflow import decision
 
@@ -68,10 +65,9 @@ def status(study: Study) -> list[Line]:
     Raises:
         RunError: DVC cannot read the repository.
     """
-    params = yaml.safe_load(PARAMS_FILE.read_text(encoding="utf-8"))
-    found = decision.read_stages(params, study.model_dump(mode="json"))
-    to_run = decision.stale(found)
-    outs = {stage.name: [Path(out) for out in stage.slice["outs"]] for stage in found}
+    resolved = decision.read_stages(study)
+    to_run = decision.stale(resolved)
+    outs = {stage.name: [Path(out) for out in stage.slice["outs"]] for stage in resolved}
     counts: dict[str, dict[str, _Counted]] = {}
     lines = []
     for name, slug in stages.instances(study):
@@ -134,9 +130,9 @@ def _answer_rows(
         elif request.id not in done:
             continue
         else:
-            found = done[request.id]
-            ids = found.token_ids if isinstance(found, Completion) else ()
-            row["text"] = found if isinstance(found, str) else requester.chat.answer_text(ids)
+            known = done[request.id]
+            ids = known.token_ids if isinstance(known, Completion) else ()
+            row["text"] = known if isinstance(known, str) else requester.chat.answer_text(ids)
         rows.append(row)
     return rows
 
@@ -154,13 +150,13 @@ class _Finished:
     def of(self, asked: Asked) -> dict[str, str | Completion]:
         """Text or completion by request id."""
         ids = _ids(asked)
-        found: dict[str, str | Completion] = {
+        known: dict[str, str | Completion] = {
             key: self._texts[key] for key in ids if key in self._texts
         }
         if self._store.exists():
             with CompletionStore(self._store) as store:
-                found |= store.get(ids)
-        return found
+                known |= store.get(ids)
+        return known
 
 
 def _texts(path: Path, kinds: Sequence[str]) -> dict[str, str]:

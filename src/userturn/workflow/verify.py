@@ -98,10 +98,10 @@ class _Verification:
 
     def bytes_of(self, path: Path, expected: str) -> None:
         """Compare a file or folder with its hash in `dvc.lock`."""
-        found = md5(path)
-        if found is None:
+        actual = md5(path)
+        if actual is None:
             self._report(path, "is missing; `dvc pull` fetches it, `dvc repro` makes it")
-        elif found != expected:
+        elif actual != expected:
             self._report(
                 path, f"is not what {LOCK_FILE} records; `dvc checkout --force {path}` restores it"
             )
@@ -214,9 +214,9 @@ class _Verification:
         width = len(artifacts.KEYS[kind])
         odd = [
             key
-            for *parts, found in frame.select(*artifacts.KEYS[kind], "request_id").iter_rows()
+            for *parts, request_id in frame.select(*artifacts.KEYS[kind], "request_id").iter_rows()
             if (key := tuple(parts[:width])) in asked
-            and found != ((request := asked[key]) and request.id)
+            and request_id != ((request := asked[key]) and request.id)
         ]
         if odd:
             self._report(
@@ -228,18 +228,19 @@ class _Verification:
     def _keys(
         self, kind: str, slug: str, frame: pl.DataFrame, wanted: Collection[Key], of: str
     ) -> None:
-        found = set(frame.select(artifacts.KEYS[kind]).iter_rows())
-        self._difference(paths.artifact(kind, slug), "rows", found, wanted, of)
+        present = set(frame.select(artifacts.KEYS[kind]).iter_rows())
+        self._difference(paths.artifact(kind, slug), "rows", present, wanted, of)
 
     def _difference(
-        self, path: Path, what: str, found: Collection[Key], wanted: Collection[Key], of: str
+        self, path: Path, what: str, present: Collection[Key], wanted: Collection[Key], of: str
     ) -> None:
-        for gap, verb in ((set(wanted) - set(found), "lacks"), (set(found) - set(wanted), "has")):
+        lacking, beyond = set(wanted) - set(present), set(present) - set(wanted)
+        for gap, verb in ((lacking, "lacks"), (beyond, "has")):
             if gap:
-                beyond = "" if verb == "lacks" else " beyond them"
+                more = "" if verb == "lacks" else " beyond them"
                 self._report(
                     path,
-                    f"{verb} {len(gap)} {what}{beyond} ({of}: {len(wanted)}), the first "
+                    f"{verb} {len(gap)} {what}{more} ({of}: {len(wanted)}), the first "
                     f"{_named(min(gap))}; run `dvc repro`",
                 )
 

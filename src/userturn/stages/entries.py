@@ -1,0 +1,54 @@
+"""Stage `entries`: what the registry says of the judges, models and reference sets of the study.
+
+Some stages use entries by a list of slugs, and DVC can name one key of `registry.yaml` but not
+those of a list. So they depend on these files, which change only where an entry that the study
+uses does, and in a key that can change a result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from userturn.base import files, paths
+from userturn.study.section import Section
+from userturn.study.study import Study
+
+# What decides where, how fast or at what cost something runs, or acts through another stage.
+LEFT_OUT = {
+    "judges": {"base_url", "key_env", "concurrency", "retries", "max_total_tokens"},
+    "models": {"engine", "chat", "resources"},
+    "references": {"license"},
+}
+
+
+def run(study: Study) -> None:
+    """Write `data/entries/*.json`."""
+    for path, text in texts(study).items():
+        files.write_text(path, text)
+
+
+def texts(study: Study) -> dict[Path, str]:
+    """What the files are going to hold: the same bytes for the same entries."""
+    models = dict.fromkeys([*study.models.pretrained, *study.models.probe])
+    entries = {
+        "judges": _used(study.judge, study.classify.judges, LEFT_OUT["judges"]),
+        "models": _used(study.model, models, LEFT_OUT["models"]),
+        "references": _used(study.reference, study.calibrate.sets, LEFT_OUT["references"]),
+    }
+    return {
+        paths.entries(name): json.dumps(used, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        for name, used in entries.items()
+    }
+
+
+def _used(
+    registry: Mapping[str, Section], slugs: Iterable[str], left_out: Collection[str]
+) -> dict[str, Any]:
+    return {
+        slug: registry[slug].model_dump(mode="json", exclude=set(left_out))
+        for slug in slugs
+        if slug in registry  # the likelihood judge has no entry, a trained model a recipe
+    }
