@@ -1,6 +1,7 @@
 # make         set everything up and run the study of params.yaml
 # make test    set everything up and run every test
-# make check   the quick tests, ruff, mypy, snakefmt
+# make check   the quick tests, ruff, mypy, the import contract, snakefmt
+# make deps    write into dvc.yaml the code that each stage imports
 # make lock    resolve requirements/*.txt anew from pyproject.toml
 # make clean   remove what can be made again, the completion store and DVC's cache apart
 
@@ -27,7 +28,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: all setup test check lock clean
+.PHONY: all setup test check deps lock clean
 
 all: setup
 	snakemake --cores $(STUDY_CORES)
@@ -61,8 +62,13 @@ check: setup
 	ruff check .
 	ruff format --check .
 	mypy --strict src
+	lint-imports --no-cache
+	python -m userturn.workflow.dependencies
 	snakefmt --check Snakefile
 	pytest -m "not slow"
+
+deps: setup
+	python -m userturn.workflow.dependencies --fix
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header \

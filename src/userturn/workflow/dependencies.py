@@ -2,8 +2,9 @@
 
 Kept by hand, such lists go wrong: one entry too few is a stale number. So the imports of
 `stages/<name>.py` are followed, those inside functions too, and what they reach becomes the
-stage's dependencies: its own file, and the folder of every module. Machinery is left out: it
-decides when and how something is computed, and no byte of a result.
+stage's dependencies: its own file, and the folder of every module. A room's modules are imported
+by their names (base/registry.py), so a call that loads from a room counts as importing all of it.
+Machinery is left out: it decides when and how something is computed, and no byte of a result.
 
     python -m userturn.workflow.dependencies          # says what differs; exit status 1
     python -m userturn.workflow.dependencies --fix    # writes dvc.yaml
@@ -22,8 +23,9 @@ PACKAGE = Path(__file__).parents[1]
 DVC_YAML = Path("dvc.yaml")
 MACHINERY = ("base", "study", "engines", "store")
 """Folders that decide no byte of a result."""
-COLLECTS = "userturn.base.registry"
-"""A package whose `__init__` imports this runs every module that it holds."""
+REGISTRY = "userturn.base.registry"
+LOADERS = ("load", "load_all")
+"""Functions of the registry that run modules of the room that is their first argument."""
 CODE = "src/userturn/"
 
 
@@ -62,12 +64,13 @@ def _unit(module: str, package: Path) -> str:
 @cache
 def _imports(module: str, package: Path) -> tuple[str, ...]:
     """Modules of the package that a module imports, with the packages that hold them."""
-    path = _path(module, package)
-    names = set(_named(ast.parse(path.read_text(encoding="utf-8"))))
+    tree = ast.parse(_path(module, package).read_text(encoding="utf-8"))
+    names = set(_named(tree))
     reached = {known for name in names if (known := _known(name, package))}
-    if path.name == "__init__.py" and COLLECTS in reached:
-        inside = (path.stem for path in path.parent.glob("*.py") if path.stem != "__init__")
-        reached |= {f"{module}.{name}" for name in inside}
+    for room in _loaded_rooms(tree, module):
+        folder = package.joinpath(*room.split("."))
+        reached |= {f"userturn.{room}.{path.stem}" for path in folder.glob("*.py")}
+        reached -= {f"userturn.{room}.__init__"}
     parents = {name.rpartition(".")[0] for name in reached} - {"userturn", ""}
     return tuple(sorted(reached | parents))
 
@@ -84,6 +87,44 @@ def _named(node: ast.AST) -> Iterator[str]:
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
         else:
             yield from _named(child)
+
+
+def _loaded_rooms(tree: ast.Module, module: str) -> Iterator[str]:
+    """Rooms whose modules a module loads through the registry.
+
+    Raises:
+        ValueError: The name of a room is no constant, so that nobody can tell what is loaded.
+    """
+    direct, registries = set(), set()  # local names of the loaders, and of the registry itself
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == REGISTRY:
+            direct |= {one.asname or one.name for one in node.names if one.name in LOADERS}
+        elif isinstance(node, ast.ImportFrom) and node.module == REGISTRY.rpartition(".")[0]:
+            registries |= {one.asname or one.name for one in node.names if one.name == "registry"}
+    constants = {
+        target.id: value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        if isinstance(value := node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        function = ast.unparse(node.func)
+        if function not in direct | {f"{one}.{name}" for one in registries for name in LOADERS}:
+            continue
+        room = node.args[0] if node.args else None
+        if isinstance(room, ast.Name) and room.id in constants:
+            yield constants[room.id]
+        elif isinstance(room, ast.Constant) and isinstance(room.value, str):
+            yield room.value
+        else:
+            raise ValueError(
+                f"{module}, line {node.lineno}: name the room of {function}() by a constant, so "
+                "that stages can depend on it"
+            )
 
 
 def _known(name: str, package: Path) -> str:
@@ -115,7 +156,11 @@ def _fixed_stage(block: str, package: Path) -> str:
 def main(arguments: list[str]) -> int:
     """Compare or, with `--fix`, write; returns the exit status."""
     text = DVC_YAML.read_text(encoding="utf-8")
-    wanted = fixed(text)
+    try:
+        wanted = fixed(text)
+    except ValueError as error:
+        print(error)
+        return 1
     if "--fix" in arguments:
         DVC_YAML.write_text(wanted, encoding="utf-8")
     elif wanted != text:
