@@ -1,7 +1,7 @@
-# The paper's steps as rules: prompts and weights -> generate -> perturb -> ground -> classify ->
-# tables -> figures. Rules schedule; what a step runs, and whether it must, is decided by DVC
-# (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the files' times:
-# src/userturn/workflow/decision.py.
+# The paper's steps as rules: prompts and weights -> generate -> score, perturb -> ground ->
+# classify -> tables -> figures. Rules schedule; what a step runs, and whether it must, is decided
+# by DVC (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the files'
+# times: src/userturn/workflow/decision.py.
 from snakemake.exceptions import WorkflowError
 
 from userturn.base.errors import UserturnError
@@ -49,6 +49,7 @@ localrules:
     entries,
     prompts,
     weights,
+    score,
     tables,
     figures,
 
@@ -110,7 +111,7 @@ rule weights:
 
 
 rule generate:
-    "Answer every prompt, score the answers, then generate turns under the user role."
+    "Answer every prompt, then generate turns under the user role."
     input:
         trigger=trigger("generate@{model}"),
         prompts=artifact(*PROMPTS),
@@ -129,6 +130,22 @@ rule generate:
         "generate@{wildcards.model}: answers, then user turns"
     shell:
         f"{REPRO} generate@{{wildcards.model}}"
+
+
+rule score:
+    "Check with published verifiers whether the answers solve their prompts."
+    input:
+        trigger=trigger("score@{model}"),
+        prompts=artifact(*PROMPTS),
+        answers=artifact("data/answers/{model}.parquet"),
+    output:
+        "data/scores/{model}.parquet",
+    log:
+        "logs/score-{model}.log",
+    message:
+        "score@{wildcards.model}: task accuracy of the answers"
+    shell:
+        f"{REPRO} score@{{wildcards.model}}"
 
 
 rule perturb:
@@ -233,6 +250,7 @@ rule tables:
         entries=artifact("data/entries/judges.json", "data/entries/models.json"),
         prompts=artifact(*PROMPTS),
         answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
+        scores=artifact(*expand("data/scores/{model}.parquet", model=PROBED)),
         user_turns=artifact(*expand("data/user_turns/{model}.parquet", model=PROBED)),
         controls=artifact(*expand("data/controls/{model}.parquet", model=PROBED)),
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),

@@ -20,15 +20,16 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from userturn import artifacts
+from userturn.artifacts import files
 from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.judges.calibration import fit
-from userturn.judges.calibration.evaluation import RECALL, precision_at
 from userturn.judges.calibration.fit import Example
+from userturn.judges.calibration.quality import RECALL
 from userturn.judges.likelihood import rules as likelihood
 from userturn.judges.likelihood.calibration import SHIPPED, read
-from userturn.judges.likelihood.evidence import MEASURES, Evidence
+from userturn.judges.likelihood.evidence import Evidence
+from userturn.stats.ranking import precision_at
 from userturn.study.loading import load_study
 
 PRECISION = 0.9
@@ -82,13 +83,13 @@ def operating_points(scores: Any, truth: Any, wanted: int) -> str:
 def main() -> None:
     """Print one line per ranking."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.REFERENCE_TURNS
-    rows = artifacts.read(path, "reference").to_dicts()
+    rows = files.read(path, "reference").to_dicts()
     thresholds = load_study().classify.likelihood
     role_voice = read(SHIPPED).role_voice
     examples, sets = [], []
     for row in rows:
         end = "eos" if row["turn"] else "empty"
-        evidence = Evidence(row["turn"], end, row["answer"], *(row[name] for name in MEASURES))
+        evidence = Evidence.of(row["turn"], end, row["answer"], row)
         if likelihood.rules(evidence, thresholds, role_voice) is None:
             examples.append(Example(Label(row["label"]), evidence, row["fold"]))
             sets.append(row["set"])

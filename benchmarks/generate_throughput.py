@@ -15,9 +15,9 @@ import random
 import time
 from pathlib import Path
 
-from userturn.engines.base import eos_ids
+from userturn.engines.folder import eos_ids
+from userturn.engines.kinds.vllm import VllmEngine, engine_arguments, sampling_parameters
 from userturn.engines.requests import Request, Sampling
-from userturn.engines.vllm import VllmEngine, engine_arguments, sampling_parameters
 from userturn.study.models import EngineParams
 
 

@@ -28,12 +28,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from userturn.judges.llm.ask import Asker, Verdict
+from userturn.judges import kinds
+from userturn.judges.llm.ask import Panel, Verdict
 from userturn.judges.llm.injections import PAIRS
 from userturn.judges.llm.reply import Item
-from userturn.measures.grounding import read_turns
 from userturn.models import weights
 from userturn.stages import classify
+from userturn.study.judges import LIKELIHOOD
 from userturn.study.loading import load_study
 from userturn.study.study import Study
 
@@ -59,8 +60,9 @@ def study_turns(study: Study, count: int) -> tuple[list[Item], list[str | None]]
     """Up to `count` generated turns in seeded order, and the likelihood judge's labels."""
     found: list[tuple[str, Item, str | None]] = []
     for slug in study.models.probe:
-        turns = read_turns(study, slug)
-        for turn, row in zip(turns, classify.by_likelihood(study, slug, turns), strict=True):
+        turns = classify.read(study, slug)
+        labelled, _ = kinds.judge_of(study, LIKELIHOOD)(study, LIKELIHOOD, "benchmark", turns)
+        for turn, row in zip(turns.rows, labelled, strict=True):
             if (turn["text"] or "").strip():
                 item = Item(turn["query"], turn["shown"] or "", turn["text"])
                 rank = hashlib.sha256(f"{study.seed}{slug}{list(row.values())[:5]}".encode())
@@ -105,7 +107,7 @@ def print_agreement(title: str, ours: Sequence[str | None], theirs: Sequence[str
     print("  labels: " + " against ".join(map(str, counts)))
 
 
-def print_suite(asker: Asker, items: Sequence[Item], labels: Sequence[str | None]) -> None:
+def print_suite(asker: Panel, items: Sequence[Item], labels: Sequence[str | None]) -> None:
     """Labels that change when an address, or its neutral twin, is appended to a turn."""
     from scipy.stats import binomtest
 
@@ -152,7 +154,7 @@ def main() -> None:
         sys.exit("this folder's study has no user turns: run it first")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["USERTURN_STORE"] = folder
-        with Asker(study, judge, "benchmark") as asker:
+        with Panel(study, judge, "benchmark") as asker:
             asker.verdicts([Item("Hello?", "Hello.", "How are you?")])  # loads the model
             start = time.monotonic()
             verdicts = asker.verdicts(items)

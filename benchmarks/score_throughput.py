@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from userturn.engines.base import ScoreRequest
-from userturn.engines.transformers import TransformersEngine
+from userturn.engines.kinds.transformers import TransformersEngine
 from userturn.study.models import EngineParams
 
 

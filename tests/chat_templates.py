@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from tokenizers import (
     AddedToken,
     Regex,
@@ -18,6 +20,24 @@ from tokenizers import (
     trainers,
 )
 from transformers import PreTrainedTokenizerFast
+
+from userturn.chat.chat import Chat
+
+QUICK = settings(
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+PLAIN = "<|im_start|>", "<|im_end|>"
+# SmolLM2's vocabulary lacks some bytes: of planes that Unicode has not filled, and six controls.
+characters = st.characters(
+    exclude_categories=["Cs", "Cn", "Co"], exclude_characters="\x04\x06\x13\x14\x16\x1d"
+)
+TEXTS = st.text(characters, max_size=60)
+AWKWARD = [
+    "", " ", "\n\n", "\x00", "a\x00b", "שלום, מה שלומך?", "مرحبا", "👩‍👩‍👧🏽", "  two  spaces  ",
+    "\r\n", "\U000f0000", "\U000f0001\ue000", "{{ messages }}", "{% raw %}", "<|im", "CONTENT",
+]  # fmt: skip
 
 CORPUS = [
     "user assistant system tool final analysis think",
@@ -243,3 +263,34 @@ def tokenizer(
     made.chat_template = template
     made.name_or_path = "tiny"
     return made
+
+
+@cache
+def family(name: str) -> Chat:
+    made = FAMILIES[name]
+    tok = tokenizer(made.template, made.special, made.plain, made.eos, made.bos)
+    ids = [tok.convert_tokens_to_ids(text) for text in made.eos_ids]
+    return Chat(tok, made.kwargs, (), made.strip_suffixes, ids)
+
+
+def reference(chat: Chat, contents: list[str], *, prompt: bool = False) -> tuple[int, ...]:
+    """What transformers makes of a conversation."""
+    roles = ["user", "assistant", "user"]
+    messages = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]
+    return tuple(
+        chat._template.tokenizer.apply_chat_template(
+            messages,
+            tokenize=True,
+            return_dict=False,
+            add_generation_prompt=prompt,
+            **chat._template.arguments,
+        )
+    )
+
+
+def controls(chat: Chat, ids: tuple[int, ...]) -> list[int]:
+    return [id_ for id_ in ids if id_ in chat.control_ids]
+
+
+def names(chat: Chat, ids: tuple[int, ...]) -> list[str]:
+    return chat._template.tokenizer.convert_ids_to_tokens(list(controls(chat, ids)))

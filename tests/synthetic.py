@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from userturn import __version__, artifacts
+from userturn import __version__
+from userturn.artifacts import files, schemas
 from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.study.loading import load_study
@@ -92,7 +93,7 @@ def write_artifacts(
 
     def write(kind: str, slug: str, rows: list[Row]) -> None:
         edited = [new for row in rows if (new := edit(kind, slug, row)) is not None]
-        artifacts.write(paths.artifact(kind, slug), kind, edited, {"stage": "synthetic"})
+        files.write(paths.artifact(kind, slug), kind, edited, {"stage": "synthetic"})
 
     for dataset in study.prompts.datasets:
         write("prompts", dataset, [_prompt(dataset, item) for item in range(items)])
@@ -100,13 +101,15 @@ def write_artifacts(
         rng = np.random.default_rng([seed, index])
         strength = index / max(1, len(study.models.probe) - 1)
         rows: dict[str, list[Row]] = {
-            kind: [] for kind in ("answers", "user_turns", "controls", "grounding", "labels")
+            kind: []
+            for kind in ("answers", "scores", "user_turns", "controls", "grounding", "labels")
         }
         for dataset in study.prompts.datasets:
             ease = rng.uniform(-0.15, 0.15)
             for item in range(items):
                 right = rng.random() < np.clip(0.35 + 0.55 * strength + ease, 0, 1)
-                rows["answers"].append(_answer(dataset, item, right, rng))
+                rows["answers"].append(_answer(dataset, item, rng))
+                rows["scores"].append(_score(dataset, item, right, rng))
                 leaning = rng.beta(0.6, 4)  # prompts differ, so their samples cluster
                 for condition, temperature, sample in _cells(study):
                     chance = leaning * (0.1 + temperature) * EFFECT[condition]
@@ -126,7 +129,7 @@ def write_artifacts(
                     rows["grounding"].append(_measures(key, label, rng))
                     rows["labels"] += [
                         {
-                            **dict.fromkeys(artifacts.LABELS),
+                            **dict.fromkeys(schemas.LABELS),
                             **key,
                             "judge": judge,
                             "label": label.value,
@@ -170,9 +173,7 @@ def _prompt(dataset: str, item: int) -> Row:
     }
 
 
-def _answer(dataset: str, item: int, right: bool, rng: np.random.Generator) -> Row:
-    verifier = VERIFIERS.get(dataset)
-    score = float(right) if verifier else None
+def _answer(dataset: str, item: int, rng: np.random.Generator) -> Row:
     return {
         "dataset": dataset,
         "item": f"{item:04d}",
@@ -183,6 +184,15 @@ def _answer(dataset: str, item: int, right: bool, rng: np.random.Generator) -> R
         "end": "length" if rng.random() < 0.1 else "eos",
         "stop_token": None,
         "skipped": None,
+    }
+
+
+def _score(dataset: str, item: int, right: bool, rng: np.random.Generator) -> Row:
+    verifier = VERIFIERS.get(dataset)
+    score = float(right) if verifier else None
+    return {
+        "dataset": dataset,
+        "item": f"{item:04d}",
         "verifier": verifier,
         "score": score,
         "score_loose": None if score is None else float(right or rng.random() < 0.1),
@@ -208,7 +218,9 @@ def _turn(key: Row, label: Label, item: int, rng: np.random.Generator) -> Row:
 
 
 def _measures(key: Row, label: Label, rng: np.random.Generator) -> Row:
-    names = [name for name in artifacts.GROUNDING if name not in (*artifacts.TURN_KEY, "tokens")]
+    names = [
+        name for name in schemas.columns("grounding") if name not in (*schemas.TURN_KEY, "tokens")
+    ]
     values = dict(zip(names, rng.random(len(names)).tolist(), strict=True))
     empty = label is Label.EMPTY
     return {**key, "tokens": 0 if empty else 10, **(dict.fromkeys(values) if empty else values)}

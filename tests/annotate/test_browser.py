@@ -12,7 +12,7 @@ import pytest
 
 from synthetic import make_study, write_artifacts
 from userturn.annotate import server
-from userturn.artifacts.labels import Label
+from userturn.artifacts.labels import MEANING, Label
 from userturn.judges.human import labels as human
 from userturn.judges.human import sample
 
@@ -105,7 +105,7 @@ const text = (id) => document.getElementById(id).textContent;
   finish({
     id: document.body.dataset.turn,
     texts: ["query", "answer", "turn"].map(text),
-    elements: document.querySelectorAll(".text *").length,
+    elements: document.querySelectorAll(".text *:not(span.code)").length,
     count: text("count"), status: text("status"), problem: text("problem"),
     finished: !document.getElementById("done").hidden,
   });
@@ -174,8 +174,10 @@ def test_300_hostile_turns_are_annotated_by_keys(driver, tmp_path, monkeypatch):
     with page(driver, study, "bob") as bob:
         ours = [label_one(bob, number) for number in range(10)]
         bob.press("s", 11)
-    first_of_ann = [line.turn for line in human.read_lines(human.file_of("ann"), human.Annotation)]
-    assert [text.turn for text in ours] != first_of_ann[:10]
+    first_of_ann = [
+        line.turn_id for line in human.read_lines(human.file_of("ann"), human.Annotation)
+    ]
+    assert [text.turn_id for text in ours] != first_of_ann[:10]
     for text in ours:
         del given[text]  # of bob
     with page(driver, study, "ann") as ann:  # the server was stopped and started again
@@ -196,3 +198,70 @@ def test_300_hostile_turns_are_annotated_by_keys(driver, tmp_path, monkeypatch):
     lines = [json.loads(line) for line in human.file_of("ann").read_text().splitlines()]
     assert len(lines) == ITEMS + 3 + 3, "append-only: three labels, each taken back and given anew"
     assert all(line["seconds"] >= 0 for line in lines)
+
+
+LONG = "Which of these lines is wrong, and why?\n" * 80
+CODE = "Run `pip list`, then:\n```py\nprint(1)\n```\nIs ` one tick ` or ``` left open code?"
+LOOK = """
+const box = (id) => document.getElementById(id).getBoundingClientRect();
+const font = (node) => getComputedStyle(node).fontFamily;
+return {
+  top: box("turn").top, answer: box("answer").top, wide: document.body.scrollWidth,
+  cut: ["query", "answer", "turn"].filter(
+    (part) => !document.getElementById(`more-${part}`).hidden
+  ),
+  code: [...document.querySelectorAll("#turn .code")].map((node) => node.textContent),
+  mono: [...document.querySelectorAll("#turn .code")].every((n) => font(n).includes("monospace")),
+  plain: font(document.getElementById("turn")),
+  meanings: [...document.querySelectorAll("#labels small")].filter(
+    (node) => node.checkVisibility() && node.getBoundingClientRect().bottom <= innerHeight
+  ).map((node) => node.textContent),
+};
+"""
+
+
+def varied(kind, slug, row):
+    """Texts of very different lengths, some with code."""
+    number = int(row["item"])
+    if kind == "prompts":
+        return {**row, "text": f"{LONG if number % 3 == 0 else 'Why?'} {row['item']}"}
+    if kind == "answers":
+        return {**row, "text": f"{LONG if number % 2 else 'So.'} {row['item']}"}
+    if kind == "user_turns" and row["text"]:
+        return {**row, "text": f"{CODE if number % 2 else LONG} {row['item']} {row['sample']}"}
+    return row
+
+
+@pytest.mark.parametrize("size", [(1280, 860, False), (390, 844, True), (900, 420, False)])
+def test_a_turn_stays_where_it_is_and_says_what_is_cut_off(driver, tmp_path, monkeypatch, size):
+    width, height, mobile = size
+    monkeypatch.chdir(tmp_path)
+    study = make_study(datasets=["a"], temperatures=[0])
+    write_artifacts(study, items=20, edit=varied)
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": mobile})
+    looks, cut = [], set()
+    try:
+        with page(driver, study, "ann") as ann:
+            for done in range(12):
+                look = driver.execute_script(LOOK)
+                query, _, turn = ann.shown["texts"]
+                assert ("query" in look["cut"]) == (len(query) > 500)
+                if "`" in turn:
+                    ends = turn.rindex("```")
+                    assert look["code"] == ["`pip list`", "```py\nprint(1)\n```", "` one tick `",
+                                            turn[ends:]]  # fmt: skip
+                    assert look["mono"]
+                    assert "monospace" not in look["plain"]
+                assert look["wide"] <= width
+                if height > 500:
+                    assert look["meanings"] == [MEANING[label] for label in Label]
+                cut |= set(look["cut"])
+                looks.append((look["top"], look["answer"]))
+                ann.press("1", done + 1)
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert len(set(looks)) == 1
+    assert {"query", "turn"} <= cut

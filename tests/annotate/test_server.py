@@ -6,14 +6,17 @@ import errno
 import http.client
 import json
 import os
+import socket
+import struct
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
 
 from synthetic import make_study, write_artifacts
 from userturn.annotate import server
-from userturn.artifacts import TURN_KEY
+from userturn.artifacts.schemas import TURN_KEY
 from userturn.base.errors import UserturnError
 from userturn.judges.human import labels as human
 from userturn.judges.human import sample
@@ -142,6 +145,20 @@ def test_strangers_are_refused(client):
         assert "turn" not in content
     assert lines() == []
     assert client.ask("GET", "state", Host=f"localhost:{port}")[0].status == 200
+
+
+def test_a_closed_tab_is_no_error(client, capfd, caplog):
+    path = f"{client.url.path}page.js"
+    for sent in (f"GET {path} HTTP/1.1\r\nHost: {client.url.netloc}\r\n\r\n", "GET /"):
+        tab = socket.create_connection((client.url.hostname, client.url.port))
+        tab.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        tab.sendall(sent.encode())
+        tab.close()  # with a reset, as a browser that is killed
+    for _ in range(3):
+        assert client.ask("GET", "state")[0].status == 200
+    time.sleep(0.2)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_full_disk_loses_nothing(client, monkeypatch):

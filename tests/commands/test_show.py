@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from chat_templates import FAMILIES, tokenizer
-from userturn.chat.roles import Chat
+from userturn.chat.chat import Chat
 from userturn.commands.show import LONGEST, pieces, rows, show, visible
 
 

@@ -11,10 +11,10 @@ from userturn.engines.base import (
     ScoreRequest,
     check_fits,
     check_scores_fit,
-    eos_ids,
     finish,
     steps,
 )
+from userturn.engines.folder import eos_ids
 from userturn.engines.requests import Completion, Request, Sampling
 
 EOS = frozenset({2})

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from userturn import engines
+from userturn.base import registry
 from userturn.base.errors import EngineError
 from userturn.engines import create, resolve
-from userturn.study.models import EngineParams
+from userturn.study.models import ENGINES, EngineParams
 
 
 def missing(monkeypatch, *packages):
@@ -29,7 +30,7 @@ def test_a_missing_package_names_the_extra_to_install(monkeypatch, tmp_path, nam
         create(EngineParams(name=name), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["vllm", "transformers", "openai", "fake"])
+@pytest.mark.parametrize("name", registry.names(ENGINES))
 def test_create_imports_nothing_heavy(name, tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
@@ -40,3 +41,15 @@ def test_create_imports_nothing_heavy(name, tmp_path):
         "assert not {'torch', 'transformers', 'vllm', 'tokenizers', 'httpx2'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_engines_are_files_and_their_names_are_checked():
+    assert registry.names(ENGINES) == ("fake", "openai", "transformers", "vllm")
+    assert [name for name in registry.names(ENGINES) if engines.constrains(name)] == [
+        "fake",
+        "vllm",
+    ]
+    with pytest.raises(
+        ValueError, match="unknown name; src/userturn/engines/kinds/ has: auto, fake, openai"
+    ):
+        EngineParams(name="http")

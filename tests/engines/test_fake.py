@@ -7,7 +7,8 @@ import pytest
 
 from userturn.base.errors import EngineError
 from userturn.engines.base import ScoreRequest
-from userturn.engines.fake import IM_END, IM_START, SPECIALS, FakeEngine, make_model
+from userturn.engines.fake import IM_END, IM_START, SPECIALS, make_model
+from userturn.engines.kinds.fake import FakeEngine
 from userturn.engines.requests import Request, Sampling
 from userturn.study.models import EngineParams
 

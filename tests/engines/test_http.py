@@ -1,21 +1,26 @@
 """The client of OpenAI-compatible servers, against a server that misbehaves in every way."""
 
+import gzip
 import json
 import logging
 import socket
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from userturn.base.errors import EngineError
 from userturn.engines import http
 from userturn.engines.http import Server
 
 KEY = "sk-very-secret-0123456789"
+BOMB = gzip.compress(b"[" * 10**8)
 
 
 class Misbehaving(ThreadingHTTPServer):
@@ -69,12 +74,31 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, "<html>")
         elif how == "list":
             self.answer(200, [1])
+        elif how == "drip":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(1000):
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+        elif how in ("large", "large refusal"):
+            self.send_response(200 if how == "large" else 500)
+            self.end_headers()  # no length: it ends with the connection
+            self.close_connection = True
+            for _ in range(200):
+                self.wfile.write(b"[" * 2**20)
+        elif how == "bomb":
+            self.answer(200, BOMB, {"Content-Encoding": "gzip"})
+        elif how == "deep":
+            self.answer(200, "[" * 100_000)
         else:
             status, headers = how if isinstance(how, list) else (how, {})
-            self.answer(status, f"no: {self.headers.get('Authorization')}", headers)
+            said = headers.get("says") or f"no: {self.headers.get('Authorization')}"
+            self.answer(status, said, {name: headers[name] for name in headers if name != "says"})
 
     def answer(self, status, body, headers=()):
-        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+        if not isinstance(body, bytes):
+            body = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         for name in headers:
@@ -226,6 +250,49 @@ def test_silence_has_a_limit(bad):
     assert bad.tries["mute"] == 2
 
 
+def test_an_answer_that_drips_has_a_limit_as_a_whole(bad):
+    began = time.monotonic()
+    with pytest.raises(EngineError, match=r"no answer within 0\.5 s"):
+        list(client(bad, timeout_s=0.5, retries=0).post_many("c", [ask("slow", fail=["drip"])]))
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("large", "larger than 16,777,216 bytes"), ("bomb", "packed"), ("deep", "no JSON object")],
+)
+def test_an_answer_has_a_largest_size(bad, how, says):
+    tracemalloc.start()
+    with pytest.raises(EngineError, match=says):
+        list(client(bad, retries=0).post_many("c", [ask("bad", fail=[how])]))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50 * 2**20
+
+
+def test_a_refusal_is_read_in_part(bad):
+    with pytest.raises(EngineError, match=r"status 500 \(\[{300}\)"):
+        list(client(bad, retries=0).post_many("c", [ask("bad", fail=["large refusal"])]))
+
+
+def test_a_wait_that_is_too_long_ends_the_run(bad):
+    began = time.monotonic()
+    asked = [ask("bad", fail=[[429, {"Retry-After": "86400"}]])]
+    with pytest.raises(EngineError, match=r"status 429.*wait 86,400 s, longer than 300: run the"):
+        list(client(bad).post_many("c", asked))
+    assert time.monotonic() - began < 5
+    assert bad.tries["bad"] == 1
+
+
+def test_a_long_wait_is_shown_once(bad, monkeypatch, caplog):
+    monkeypatch.setattr(http, "TOLD_S", 0.5)
+    asked = [ask(f"r{n}", fail=[[503, {"Retry-After": "1"}]]) for n in range(4)]
+    assert len(list(client(bad).post_many("c", asked))) == 4
+    (shown,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "status 503" in shown.getMessage()
+    assert "again in 1.0 s" in shown.getMessage()
+
+
 def test_nobody_there(bad):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -253,6 +320,53 @@ def test_the_key_is_sent_and_never_told(bad, monkeypatch, caplog):
     assert "$SERVER_KEY" in told[2]
     assert set(bad.keys) == {f"Bearer {KEY}"}
     assert KEY not in "\n".join([*told, caplog.text])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Incorrect API key provided: {KEY[:-1]}. You can find",
+        f"key {KEY[:10]}********{KEY[-6:]} is wrong",
+        f"{KEY.upper()} and {KEY[4:]}",
+        f"<p>{'x' * 290}{KEY}</p>",
+    ],
+)
+def test_a_key_that_is_quoted_in_part_is_not_told(bad, monkeypatch, said):
+    monkeypatch.setenv("SERVER_KEY", KEY)
+    asked = [ask("bad", fail=[[401, {"says": said}]])]
+    with pytest.raises(EngineError, match="status 401") as caught:
+        list(client(bad, key_env="SERVER_KEY").post_many("c", asked))
+    text = str(caught.value).lower()
+    assert not any(KEY[start : start + 4] in text for start in range(len(KEY) - 3))
+
+
+@given(st.text("ab-c", min_size=1, max_size=9), st.text("ab-cAX", max_size=30))
+def test_no_piece_of_a_secret_is_left(secret, text):
+    size = min(4, len(secret))
+    told = http.without(text, secret, "☺").lower()
+    assert not any(secret[at : at + size] in told for at in range(len(secret) - size + 1))
+    if not any(secret[at : at + size] in text.lower() for at in range(len(secret) - size + 1)):
+        assert told == text.lower()
+
+
+def test_what_a_server_says_is_no_terminal_code(bad):
+    asked = [ask("bad", fail=[[400, {"says": "\x1b[31mred\x00 \u202eevil"}]])]
+    with pytest.raises(EngineError, match=r"status 400 \(�\[31mred� �evil\)"):
+        list(client(bad).post_many("c", asked))
+
+
+@pytest.mark.parametrize(
+    "url", ["${SECRET_HOST}/v1", "http://h:${SECRET_HOST}/", "http://127.0.0.1:1/${SECRET_HOST}"]
+)
+def test_a_url_is_shown_by_the_names_of_its_variables(monkeypatch, url):
+    monkeypatch.setenv("SECRET_HOST", KEY)
+    with pytest.raises(EngineError, match="SECRET_HOST") as caught:
+        Server(url, key_env=None, concurrency=1, retries=0, timeout_s=1).get("models")
+    assert KEY not in str(caught.value)
+    monkeypatch.setenv("SECRET_HOST", f"http://me:{KEY}@host")
+    with pytest.raises(EngineError) as caught:
+        Server("${SECRET_HOST}", key_env=None, concurrency=1, retries=0, timeout_s=1)
+    assert KEY not in str(caught.value)
 
 
 def test_a_key_that_is_not_there_or_no_key(bad, monkeypatch):

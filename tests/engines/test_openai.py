@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from userturn.base.errors import EngineError, StudyError
 from userturn.engines import create, fake, http
 from userturn.engines.base import ScoreRequest
-from userturn.engines.openai import choose
+from userturn.engines.kinds.fake import _write
+from userturn.engines.kinds.openai import choose, target_scores, token_ids
 from userturn.engines.requests import Completion, Request, Sampling
 from userturn.study.models import EngineParams
 
@@ -51,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
             rows = [{str(token): {"logprob": -token / 8}} for token in body["prompt"]]
             choice = {"token_ids": [7], "prompt_logprobs": [None, *rows[1:]]}
         else:
-            ids = fake._write(as_request(body))[: body["max_tokens"]]
+            ids = _write(as_request(body))[: body["max_tokens"]]
             choice = {"token_ids": ids[: self.server.keep], "finish_reason": "stop"}
         choice = {key: choice[key] for key in choice if key not in self.server.lose}
         return self.answer(200, {"choices": [choice]})
@@ -164,6 +166,25 @@ def test_a_server_without_token_ids_is_refused(server, loaded):
         list(loaded.score([ScoreRequest((1,), ((2,),))]))
 
 
+@pytest.mark.parametrize("ids", [[-1], ["7"], [1.5], [1e400], [None], [True], "77", None, 7])
+def test_token_ids_are_numbers_of_tokens(ids):
+    with pytest.raises(EngineError, match="return_token_ids"):
+        token_ids({"choices": [{"token_ids": ids}]})
+
+
+@pytest.mark.parametrize("value", ["nan", float("nan"), -float("inf"), None, "x", 10**400])
+def test_log_probabilities_are_finite(value):
+    answer = {"choices": [{"prompt_logprobs": [None, {"5": {"logprob": value}}]}]}
+    with pytest.raises(EngineError, match="prompt_logprobs"):
+        target_scores(answer, (4, 5), 1)
+
+
+@pytest.mark.parametrize("data", [None, 7, "x", {"a": 1}, [7], [{"root": "0123abcd"}]])
+def test_a_list_of_models_may_be_anything(data):
+    with pytest.raises(EngineError, match="there: none"):
+        choose({"data": data}, None, Path("0123abcd"), "URL")
+
+
 def test_scores_come_in_the_order_of_the_requests(loaded):
     asked = [
         ScoreRequest((1, 2, row), tuple((row, column) for column in range(1 + row % 3)))
@@ -201,6 +222,8 @@ def test_a_server_that_fails_loses_nothing_it_finished(server, loaded):
         (None, 512, 512),
         (256, 512, 256),
         (256, None, 256),
+        (256, -5, 256),
+        (None, True, "engine.max_model_len"),
         (1024, 512, "--max-model-len 1024"),
         (None, None, "engine.max_model_len"),
     ],

@@ -271,7 +271,7 @@ def test_many_targets_are_scored_in_several_batches(
     targets = tuple(completion.token_ids or (5,) for completion in greedy_turns[:12])
     request = ScoreRequest(contexts[0], targets)
     (together,) = transformers.score([request])
-    monkeypatch.setattr("userturn.engines.transformers.LOGIT_TOKENS", 50)
+    monkeypatch.setattr("userturn.engines.kinds.transformers.LOGIT_TOKENS", 50)
     (apart,) = transformers.score([request])
     for one, other in zip(together, apart, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
@@ -300,4 +300,10 @@ def test_a_folder_that_is_no_model_is_an_error_that_names_it(name, tmp_path):
 def test_too_small_a_cache_names_the_key_that_mends_it(smollm2_dir):
     params = EngineParams(name="vllm", max_model_len=8192, kv_cache_gib=0.01)
     with pytest.raises(EngineError, match=r"raise engine\.kv_cache_gib"):
+        create(params, smollm2_dir).load()
+
+
+def test_what_vllm_refuses_is_said_with_the_reason(smollm2_dir):
+    params = EngineParams(name="vllm", max_model_len=100_000)
+    with pytest.raises(EngineError, match=r"max_model_len \(100000\) is greater than"):
         create(params, smollm2_dir).load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from itertools import combinations
 from unittest.mock import patch
 
@@ -14,6 +15,10 @@ from synthetic import ELEVEN, ONE, make_study, write_artifacts
 from userturn import figures, tables
 from userturn.artifacts.labels import Label
 from userturn.base.errors import ArtifactError
+from userturn.figures._colours import LABEL_COLOURS, model_looks
+from userturn.figures._labels import overlap
+from userturn.stages import figures as stage
+from userturn.stages import tables as tables_stage
 
 FIVE = ("gsm8k", "math_500", "ifbench", "healthbench", "coval")
 
@@ -25,29 +30,29 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.fixture
 def drawings(monkeypatch):
-    """Drawings by name, as `figures.run` makes them."""
+    """Drawings by name, as the stage makes them."""
     seen = {}
 
-    def keeping(name, draw):
+    def keeping(name, plot):
         def kept(source):
-            seen[name] = draw(source)
+            seen[name] = plot.draw(source)
             return seen[name]
 
-        return kept
+        return replace(plot, draw=kept)
 
-    watched = {name: keeping(name, draw) for name, draw in figures.FIGURES.items()}
-    monkeypatch.setattr(figures, "FIGURES", watched)
+    watched = {name: keeping(name, plot) for name, plot in figures.all_figures().items()}
+    monkeypatch.setattr(figures, "all_figures", lambda: watched)
     return seen
 
 
 def draw(study, **made):
     write_artifacts(study, **made)
-    tables.build(study)
-    figures.build(study)
+    tables_stage.run(study)
+    stage.run(study)
 
 
-def load(folder, name):
-    with (folder / f"{name}.csv").open(newline="") as handle:
+def load(path):
+    with path.open(newline="") as handle:
         return list(csv.DictReader(handle))
 
 
@@ -72,12 +77,12 @@ def test_every_figure_in_every_format_with_its_data():
     study = make_study(figures={"formats": ["svg", "png", "pdf"]})
     draw(study)
     shutil.rmtree("data")
-    figures.build(study)  # the tables are all that it needs
-    for name in figures.FIGURES:
+    stage.run(study)  # the tables are all that it needs
+    for name in figures.all_figures():
         assert (figures.FOLDER / f"{name}.svg").read_bytes().startswith(b"<?xml")
         assert (figures.FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (figures.FOLDER / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert len(list(figures.FOLDER.iterdir())) == 4 * len(figures.FIGURES)
+    assert len(list(figures.FOLDER.iterdir())) == 4 * len(figures.all_figures())
 
 
 @pytest.mark.slow
@@ -85,7 +90,7 @@ def test_the_same_tables_give_the_same_bytes():
     study = make_study(figures={"formats": ["svg", "png", "pdf"]})
     draw(study)
     first = {path: path.read_bytes() for path in figures.FOLDER.iterdir()}
-    figures.build(study)
+    stage.run(study)
     assert {path: path.read_bytes() for path in figures.FOLDER.iterdir()} == first
 
 
@@ -93,19 +98,19 @@ def test_a_figure_shows_the_numbers_of_its_table():
     draw(make_study(figures={"formats": ["svg"]}))
     rates = {
         (row["dataset"], row["temperature"]): row
-        for row in load(tables.FOLDER, "rates")
+        for row in load(tables.path_of("rates"))
         if row["condition"] == "base"
     }
-    shown = load(figures.FOLDER, "rate_vs_temperature")
+    shown = load(figures.data_of("rate_vs_temperature"))
     assert len(shown) == len(rates)
     for row in shown:
         table = rates[row["dataset"], row["temperature"]]
         assert {name: row[name] for name in ("rate", "low", "high", "prompts")} == {
             name: table[name] for name in ("rate", "low", "high", "prompts")
         }
-    points = load(figures.FOLDER, "accuracy_vs_rate")
+    points = load(figures.data_of("accuracy_vs_rate"))
     assert [row["dataset"] for row in points] == ["gsm8k", "ifbench"]
-    strict = {row["dataset"]: row["strict"] for row in load(tables.FOLDER, "accuracy")}
+    strict = {row["dataset"]: row["strict"] for row in load(tables.path_of("accuracy"))}
     assert all(row["accuracy"] == strict[row["dataset"]] for row in points)
     assert all(row["rate"] == rates[row["dataset"], "0"]["rate"] for row in points)
 
@@ -121,16 +126,16 @@ def test_a_figure_shows_the_numbers_of_its_table():
 def test_no_text_leaves_the_page_or_covers_another(drawings, models, datasets, width):
     study = make_study(models, datasets, figures={"formats": ["png"], "width": width})
     draw(study, items=8)
-    assert set(drawings) == set(figures.FIGURES)
+    assert set(drawings) == set(figures.all_figures())
     for name, drawing in drawings.items():
         page = drawing.figure.bbox.padded(1)
-        found = texts(drawing.figure)
-        assert len(found) > 8
-        for text, box in found:
+        drawn = texts(drawing.figure)
+        assert len(drawn) > 8
+        for text, box in drawn:
             corners = (box.x0, box.y0), (box.x1, box.y1)
             assert all(page.contains(*corner) for corner in corners), f"{name}: {text!r}"
-        for (one, box), (other, there) in combinations(found, 2):
-            area = figures._overlap(box.padded(-1), there.padded(-1))
+        for (one, box), (other, there) in combinations(drawn, 2):
+            area = overlap(box.padded(-1), there.padded(-1))
             assert area == 0, f"{name}: {one!r} and {other!r}"
 
 
@@ -180,25 +185,32 @@ def test_bars_of_label_shares_are_full(drawings):
         assert sum(widths) == pytest.approx(100, abs=0.01)
 
 
+def test_no_file_of_a_figure_has_the_name_of_a_table(drawings):
+    draw(make_study(figures={"formats": ["svg"]}), items=2)
+    names = {path.name for path in figures.FOLDER.iterdir()}
+    assert names.isdisjoint(path.name for path in tables.FOLDER.iterdir())
+    assert len(names) == 2 * len(drawings)
+
+
 def test_every_label_has_a_colour_of_its_own():
-    assert list(figures.LABEL_COLOURS) == list(Label)
-    assert len(set(figures.LABEL_COLOURS.values())) == len(Label)
+    assert list(LABEL_COLOURS) == list(Label)
+    assert len(set(LABEL_COLOURS.values())) == len(Label)
 
 
 def test_eleven_models_have_eleven_colours(drawings):
     draw(make_study(ELEVEN, ("gsm8k",), [0], conditions=[]), items=1)
-    found = figures._models(figures._read("models"))
-    assert len({model.colour for model in found}) == len({model.name for model in found}) == 11
-    assert found[0].name == "Qwen3.5 0.8B"
+    looks = model_looks(tables.read("models"))
+    assert len({look.colour for look in looks}) == len({look.name for look in looks}) == 11
+    assert looks[0].name == "Qwen3.5 0.8B"
 
 
 def test_a_missing_or_foreign_table_is_named():
     study = make_study()
     with pytest.raises(ArtifactError, match=r"models\.csv: cannot be read .*dvc repro tables"):
-        figures.build(study)
+        stage.run(study)
     write_artifacts(study)
-    tables.build(study)
-    (tables.FOLDER / "rates.csv").write_text("a,b\n1,2\n")
+    tables_stage.run(study)
+    tables.path_of("rates").write_text("a,b\n1,2\n")
     with pytest.raises(ArtifactError, match=r"rates\.csv: has other columns"):
-        figures.build(study)
+        stage.run(study)
     assert not figures.FOLDER.exists()

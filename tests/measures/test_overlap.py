@@ -2,7 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn.measures.overlap import content_overlap, echo, loop, restatement, words
+from userturn.measures.kinds.echo import echo
+from userturn.measures.kinds.loop import loop
+from userturn.measures.kinds.restatement import restatement
+from userturn.measures.overlap import content_overlap, words
 
 QUERY = (
     "Janet's ducks lay 16 eggs per day. She eats three for breakfast every morning and bakes "

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from userturn.base import paths
-from userturn.base.errors import ArtifactError, SourceError
+from userturn.base.errors import ArtifactError, SourceError, UserturnError
 from userturn.models import sources, weights
+from userturn.models.fetched import sha256
 from userturn.stages import weights as stage
 from userturn.study.loading import load_study
 from userturn.study.study import Study
@@ -63,13 +64,13 @@ def test_a_pointer_is_the_same_wherever_it_is_made(tmp_path, monkeypatch):
 def test_weights_are_made_again_from_the_pointer():
     stage.run(fake(), "m")
     folder = weights.materialise(fake(), "m")
-    hashes = sources.sha256(folder)
+    hashes = sha256(folder)
     assert folder.parent == paths.cache() / "weights"
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
     assert weights.materialise(fake(), "m") == folder
-    assert sources.sha256(folder) == hashes
+    assert sha256(folder) == hashes
 
 
 def test_the_identity_changes_with_what_changes_a_completion_and_nothing_else():
@@ -128,6 +129,24 @@ def test_what_is_no_model_is_named(tmp_path):
         stage.run(study({"type": "file", "path": str(tmp_path / "empty")}), "m")
     with pytest.raises(SourceError, match=r"model\.m\.format: 'gguf' needs one GGUF file"):
         stage.run(study({"type": "file", "path": str(tmp_path / "empty")}, format="gguf"), "m")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"{}", "max_position_embeddings"),
+        (b'{"max_position_embeddings": "9"}', "max_position_embeddings"),
+        (b'{"max_position_embeddings": -9}', "max_position_embeddings"),
+        (b'{"text_config": 1}', "max_position_embeddings"),
+        (b"\xff", "cannot be read"),
+        (b"[" * 100_000, "cannot be read"),
+        (b"[]", "not a JSON object"),
+    ],
+)
+def test_a_context_length_is_a_number_above_0(tmp_path, content, says):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UserturnError, match=rf"config\.json: .*{says}"):
+        weights.context_length(tmp_path)
 
 
 def test_a_hub_model_stays_at_the_pointers_commit(tmp_path, monkeypatch):

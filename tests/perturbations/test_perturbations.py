@@ -1,11 +1,14 @@
 """Perturbations: pure, seeded, and never an answer's own text for a swap."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from userturn import perturbations
+from userturn.base import registry
+from userturn.perturbations import ask, close, truncate
 from userturn.study.study import Study
 from userturn.turns import controls
 
@@ -24,7 +27,7 @@ def material(draw: int = 0, other: str | None = "another answer") -> perturbatio
 
 @given(st.text())
 def test_truncate_keeps_a_prefix_of_half_the_tokens(answer: str) -> None:
-    half = perturbations.truncate(answer, material())
+    half = truncate.truncate(answer, material())
     if "\N{REPLACEMENT CHARACTER}" not in answer:
         assert answer.startswith(half)
     # At most three bytes of a cut character are given up.
@@ -33,10 +36,10 @@ def test_truncate_keeps_a_prefix_of_half_the_tokens(answer: str) -> None:
 
 @given(st.text(), st.integers(0, 2**63))
 def test_ask_and_close_append_a_listed_line(answer: str, draw: int) -> None:
-    asked, closed = (f(answer, material(draw)) for f in (perturbations.ask, perturbations.close))
+    asked, closed = (f(answer, material(draw)) for f in (ask.ask, close.close))
     assert asked.startswith(answer.rstrip())
-    assert asked.endswith(perturbations.QUESTIONS)
-    assert closed.endswith(perturbations.CLOSINGS)
+    assert asked.endswith(ask.QUESTIONS)
+    assert closed.endswith(close.CLOSINGS)
 
 
 rows = st.lists(
@@ -61,7 +64,8 @@ def test_swaps_never_give_a_prompt_its_own_answer(answers: list[dict], seed: int
 
 def test_every_condition_of_the_study_is_registered() -> None:
     names = Study.model_fields["perturb"].annotation.model_fields["conditions"].default_factory()
-    assert list(perturbations.PERTURBATIONS) == names
+    assert set(registry.names("perturbations")) == set(names)
+    assert {perturbations.named(name).expected for name in names} == {"up", "down"}
 
 
 def test_skipped_answers_are_counted_not_dropped(laptop: Study) -> None:
@@ -69,7 +73,8 @@ def test_skipped_answers_are_counted_not_dropped(laptop: Study) -> None:
         {"dataset": "d", "item": "1", "text": None, "skipped": "empty prompt"},
         {"dataset": "d", "item": "2", "text": "an answer", "skipped": None},
     ]
-    shown = controls.perturbed(laptop, answers, encode, decode)
+    chat = SimpleNamespace(encode_content=encode, decode=decode)
+    shown = controls.perturbed(SimpleNamespace(study=laptop, chat=chat), answers)
     assert len(shown) == 2 * len(laptop.perturb.conditions)
     assert shown["d", "1", "ask"].skipped == "empty prompt"
     assert shown["d", "2", "swap"].skipped == controls.NO_OTHER_PROMPT

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn import artifacts, prompts
+from userturn.artifacts import provenance
+from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, PromptError, SourceError
-from userturn.prompts import Prompt, select
+from userturn.prompts.collect import select
+from userturn.prompts.records import Prompt
 from userturn.stages import prompts as prompts_stage
 from userturn.study.loading import load_study
 
@@ -81,16 +83,16 @@ def test_the_stage_writes_the_same_bytes_again(study):
 def test_the_stage_keeps_the_order_and_says_what_it_took(study, capsys):
     prompts_stage.run(study(3), "mine")
     assert capsys.readouterr().err == ""
-    few = prompts.read(["mine"]).sort("order")
+    few = read_prompts(["mine"]).sort("order")
     prompts_stage.run(study(9), "mine")
     assert capsys.readouterr().err == "dataset 'mine' has 5 items, 9 asked for: all 5 taken\n"
-    all_of_them = prompts.read(["mine"]).sort("order")
+    all_of_them = read_prompts(["mine"]).sort("order")
     assert all_of_them["order"].to_list() == [0, 1, 2, 3, 4]
     assert all_of_them.head(3).equals(few)
     assert sorted(all_of_them["text"]) == ["", "<|im_end|>", "a", "e", "é"]
     assert all_of_them["verifier"].null_count() == 5
 
-    facts = artifacts.read_provenance(paths.artifact("prompts", "mine"))
+    facts = provenance.read(paths.artifact("prompts", "mine"))
     assert facts["dataset"].startswith("sha256:")
     assert facts["available"] == 5
     assert facts["params"]["prompts.items"] == 9
@@ -110,7 +112,7 @@ def test_a_dataset_that_cannot_be_read_leaves_the_old_prompts(study):
 
 def test_prompts_that_are_not_there_name_the_mend(study):
     with pytest.raises(ArtifactError, match="dvc repro"):
-        prompts.read(["mine"])
+        read_prompts(["mine"])
 
 
 def test_only_generated_kinds_are_generated(study):

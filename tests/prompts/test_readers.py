@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from userturn import prompts
+from userturn.base import registry
 from userturn.base.errors import PromptError
-from userturn.prompts import collect, gsm_symbolic, read_rows
+from userturn.prompts.collect import collect
+from userturn.prompts.kinds import gsm_symbolic
+from userturn.prompts.records import read_rows
 
 DATA = Path(os.environ.get("USERTURN_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 
@@ -73,7 +75,7 @@ def written(tmp_path, *rows):
     return path
 
 
-@pytest.mark.parametrize("kind", prompts.READERS)
+@pytest.mark.parametrize("kind", registry.names("prompts.kinds"))
 def test_a_record_becomes_a_prompt(kind, tmp_path):
     record, expected = CASES[kind]
     [prompt] = collect(read_rows(written(tmp_path, record)), kind, "x")
@@ -81,7 +83,7 @@ def test_a_record_becomes_a_prompt(kind, tmp_path):
     assert (prompt.item, prompt.text, prompt.verifier, target, prompt.reference_answer) == expected
 
 
-@pytest.mark.parametrize("kind", prompts.READERS)
+@pytest.mark.parametrize("kind", registry.names("prompts.kinds"))
 def test_a_record_without_its_key_names_file_line_and_keys(kind, tmp_path):
     path = written(tmp_path, CASES[kind][0], {"other": 1})
     with pytest.raises(PromptError, match=r"rows\.jsonl, line 2: has no key .*keys found: other"):

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from judge_server import serve
-from userturn import artifacts
+from userturn.artifacts import files, provenance, schemas
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
+from userturn.judges.kinds.likelihood import rubric_of
 from userturn.judges.likelihood import calibration
 from userturn.judges.llm import reply as llm
 from userturn.stages import classify
@@ -39,8 +40,8 @@ SCORER = SHIPPED.origin["scorer"]
 
 
 def put(kind, slug, rows, weights="w"):
-    full = [{**dict.fromkeys(artifacts.SCHEMAS[kind]), **row} for row in rows]
-    artifacts.write(paths.artifact(kind, slug), kind, full, {"weights": weights})
+    full = [{**dict.fromkeys(schemas.columns(kind)), **row} for row in rows]
+    files.write(paths.artifact(kind, slug), kind, full, {"weights": weights})
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def study(tmp_path, monkeypatch):
 
 def test_every_turn_gets_one_row_and_skipped_ones_no_label(study):
     classify.run(study, SLUG)
-    rows = artifacts.read(paths.artifact("labels", SLUG), "labels").to_dicts()
+    rows = files.read(paths.artifact("labels", SLUG), "labels").to_dicts()
     found = {(row["condition"], row["sample"]): row for row in rows}
     assert {place: row["label"] for place, row in found.items()} == {
         (condition, sample): label for condition, sample, *_, label in TURNS
@@ -86,29 +87,29 @@ def test_every_turn_gets_one_row_and_skipped_ones_no_label(study):
     for row in rows:
         assert (row["label"] is None) == (row["invalid"] is not None) == (row["reason"] is None)
         assert row["judge"] == "likelihood"
-        assert row["rubric"] == classify.rubric_of(study.classify.likelihood, SHIPPED)
+        assert row["rubric"] == rubric_of(study.classify.likelihood, SHIPPED)
 
 
 def test_the_rubric_is_every_number_that_decides_and_not_their_origin():
     base = LikelihoodThresholds(loop=0.1)
-    rubric = classify.rubric_of(base, SHIPPED)
-    assert rubric == classify.rubric_of(
+    rubric = rubric_of(base, SHIPPED)
+    assert rubric == rubric_of(
         base.model_copy(update={"origin": "x"}), SHIPPED.model_copy(update={"origin": {}})
     )
-    assert rubric != classify.rubric_of(LikelihoodThresholds(loop=0.2), SHIPPED)
-    assert rubric != classify.rubric_of(base, SHIPPED.model_copy(update={"least": 0.9}))
+    assert rubric != rubric_of(LikelihoodThresholds(loop=0.2), SHIPPED)
+    assert rubric != rubric_of(base, SHIPPED.model_copy(update={"least": 0.9}))
 
 
 def test_likelihoods_of_another_scorer_are_named_with_the_mend(study, capsys):
     classify.run(study, SLUG)
     assert "not calibrated" not in capsys.readouterr().err
-    fitted = artifacts.read_provenance(paths.artifact("labels", SLUG))["judges"]["likelihood"]
+    fitted = provenance.read(paths.artifact("labels", SLUG))["judges"]["likelihood"]
     assert fitted["fits_scorer"] is True
-    rows = artifacts.read(paths.artifact("grounding", SLUG), "grounding").to_dicts()
+    rows = files.read(paths.artifact("grounding", SLUG), "grounding").to_dicts()
     put("grounding", SLUG, rows, "sha256:0/float32")
     classify.run(study, SLUG)
     assert "set classify.likelihood.calibration to data/calibration" in capsys.readouterr().err
-    fitted = artifacts.read_provenance(paths.artifact("labels", SLUG))["judges"]["likelihood"]
+    fitted = provenance.read(paths.artifact("labels", SLUG))["judges"]["likelihood"]
     assert fitted["fits_scorer"] is False
 
 
@@ -131,7 +132,7 @@ def test_every_judge_has_a_row_per_turn_and_llm_judges_show_their_evidence(study
         assert len(server.prompts) == 5  # of 7 turns one is empty and one was never generated
     assert path.read_bytes() == made
     assert server.url.encode() not in made
-    rows = artifacts.read(path, "labels").filter(judge="remote").to_dicts()
+    rows = files.read(path, "labels").filter(judge="remote").to_dicts()
     found = {(row["condition"], row["sample"]): row for row in rows}
     assert len(rows) == len(TURNS)
     asked = found["base", 0]
@@ -141,5 +142,5 @@ def test_every_judge_has_a_row_per_turn_and_llm_judges_show_their_evidence(study
     assert (found["base", 2]["label"], found["base", 2]["request_ids"]) == ("empty", [])
     assert (found["base", 3]["label"], found["base", 3]["invalid"]) == (None, "too long")
     assert {row["rubric"] for row in rows} == {llm.read_rubric("v1")[1]}
-    facts = artifacts.read_provenance(path)["judges"]["remote"]
+    facts = provenance.read(path)["judges"]["remote"]
     assert facts == {"type": "server", "model": "m", "rubric": "v1", "max_tokens": 256}

@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 import yaml
 
-from userturn import artifacts, stages
+from userturn import stages
+from userturn.artifacts import files
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
-from userturn.store.completions import CompletionStore
+from userturn.store.database import Store
+from userturn.store.kinds import COMPLETIONS
 from userturn.study.study import Study
 
 PROMPTS = [
@@ -83,7 +85,7 @@ def sent() -> list[str]:
 
 
 def read(kind: str) -> pl.DataFrame:
-    return artifacts.read(paths.artifact(kind, "fake"), kind)
+    return files.read(paths.artifact(kind, "fake"), kind)
 
 
 GENERATE = ("prompts", "weights", "generate")
@@ -208,12 +210,12 @@ def test_a_full_disk_under_the_store_keeps_what_is_finished(
     for _ in range(2):  # nothing more fits the second time, and nothing is lost
         with pytest.raises(
             UserturnError,
-            match=r"store/fake\.sqlite: a completion cannot be stored \(.*full\); free space",
+            match=r"store/fake\.sqlite: completions cannot be stored \(.*full\); free space",
         ):
             run(*GENERATE)
     kept = len(set(sent()[first:])) - 1
     assert 1 < kept < first - 1
-    with CompletionStore(paths.completion_store("fake")) as store:
+    with Store(paths.completion_store("fake"), COMPLETIONS) as store:
         assert len(store) == kept
     small_disk(folder, 4096)
     run(*GENERATE)

@@ -8,14 +8,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from userturn import artifacts, stages
+from userturn import stages
+from userturn.artifacts import files
 from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 MODEL = "smollm2_135m"
-KINDS = ("answers", "user_turns", "controls", "grounding", "labels")
+KINDS = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 
 
 def small(laptop: Study, seed: int = 0) -> Study:
@@ -60,10 +61,10 @@ def test_same_seed_same_bytes_and_another_seed_others(
         "gsm_symbolic": 3
     }
 
-    labels = artifacts.read(paths.artifact("labels", MODEL), "labels")
+    labels = files.read(paths.artifact("labels", MODEL), "labels")
     assert labels.height == 3 * (1 + 2 + 4)
     assert set(labels["label"].drop_nulls()) <= set(Label)
-    measures = artifacts.read(paths.artifact("grounding", MODEL), "grounding")
+    measures = files.read(paths.artifact("grounding", MODEL), "grounding")
     scored = measures.filter(pl.col("tokens") > 0)
     assert scored["grounding"].is_not_null().all()
     assert (scored["log_p"] < 0).all()

@@ -10,7 +10,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from userturn.stats import (
+from userturn.stats.intervals import (
     NO_DATA,
     cluster_rate,
     greedy_rate,

@@ -21,13 +21,15 @@ from typing import Any
 
 import pytest
 
-from userturn import __version__, prompts, stages
+from userturn import __version__, stages
+from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
+from userturn.chat.chat import Chat
 from userturn.chat.loading import load_chat
-from userturn.chat.roles import Chat
 from userturn.engines.requests import Request
 from userturn.stages import generate
-from userturn.store.completions import CompletionStore
+from userturn.store.database import Store
+from userturn.store.kinds import COMPLETIONS
 from userturn.study.loading import load_study
 from userturn.study.study import Study
 
@@ -113,12 +115,12 @@ def prepare() -> Callable[[], None]:
         slug = {"prompts": "own", "weights": "fake"}[stage]
         finish(lambda stage=stage, slug=slug: stages.run(probed, stage, slug))
     cached = Path("prompts.json")
-    finish(lambda: cached.write_text(json.dumps(prompts.read(["own"]).to_dicts())))
+    finish(lambda: cached.write_text(json.dumps(read_prompts(["own"]).to_dicts())))
     items = json.loads(cached.read_text())
     chat = load_chat(probed, "fake")
     patch = pytest.MonkeyPatch()
     patch.setattr(generate, "load_chat", lambda *_: chat)
-    patch.setattr(prompts, "read", lambda _: SimpleNamespace(to_dicts=lambda: items))
+    patch.setattr(generate, "read_prompts", lambda _: SimpleNamespace(to_dicts=lambda: items))
     for owner, name in ((Chat, "user_context"), (Chat, "answer_context"), (Chat, "decode")):
         patch.setattr(owner, name, lru_cache(None)(getattr(owner, name)))
     patch.setattr(Request, "id", property(lru_cache(None)(Request.id.fget)))
@@ -127,16 +129,16 @@ def prepare() -> Callable[[], None]:
         dry.setattr(generate.artifacts, "write", lambda *_: None)
         generate.run(probed, "fake")
 
-    add_all = CompletionStore.add_all
+    add_all = Store.add_all
 
-    def add_and_tell(self: CompletionStore, completions: Any) -> None:
+    def add_and_tell(self: Store[Any], completions: Any) -> None:
         given = list(completions)
         add_all(self, given)
         log = os.open(COMMITTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(log, "".join(f"{key}\n" for key, _ in given).encode())
         os.close(log)
 
-    patch.setattr(CompletionStore, "add_all", add_and_tell)
+    patch.setattr(Store, "add_all", add_and_tell)
     gc.collect()
     gc.freeze()
     return lambda: generate.run(probed, "fake")
@@ -208,7 +210,7 @@ def main(kills: int, seed: int) -> dict[str, int]:
     sent = ids(SENT)
     assert len(set(sent)) == REQUESTS
     assert len(sent) <= REQUESTS + counts["in_flight"]
-    with CompletionStore(paths.completion_store("fake")) as store:
+    with Store(paths.completion_store("fake"), COMPLETIONS) as store:
         assert set(store.get(sent)) == set(sent)
         assert len(store) == REQUESTS
     return {**counts, "requests": REQUESTS, "sent": len(sent)}

@@ -80,6 +80,10 @@ def write(folder: Path, keys: dict[str, Any]) -> Path:
             r"model\.x+: String should have at most 64 characters",
         ),
         (
+            lambda s: s["perturb"].update(conditions=["trunc"]),
+            r"perturb\.conditions\.0: .* has: ask, close, swap, truncate \(given: 'trunc'\)",
+        ),
+        (
             lambda s: s["model"]["smollm2_135m"]["source"].update(sha=1),
             r"model\.smollm2_135m\.source\.sha: unknown key; allowed here: member, package, sha256",
         ),
@@ -204,7 +208,11 @@ def test_models_that_are_left_out_follow_from_others(tmp_path: Path) -> None:
 def test_a_new_file_in_a_room_is_a_new_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "names", lambda room: ("ask", "mine"))
+    own = {"perturbations", "prompts.kinds"}
+    names = registry.names
+    monkeypatch.setattr(
+        registry, "names", lambda room: ("ask", "mine") if room in own else names(room)
+    )
     keys = copy.deepcopy(PARAMS | REGISTRY)
     keys["perturb"]["conditions"] = ["mine"]
     keys["dataset"] = {slug: {**e, "kind": "mine"} for slug, e in keys["dataset"].items()}

@@ -8,6 +8,7 @@ import pytest
 from synthetic import make_study
 from userturn.base import paths
 from userturn.tables import checks
+from userturn.tables._results import ModelResults
 
 STUDY = make_study()
 
@@ -17,19 +18,20 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def turns(values: dict[str, list[tuple[str, float | None]]]) -> pl.DataFrame:
-    """One row per (item, G) under each condition."""
+def model(values: dict[str, list[tuple[str, float | None]]]) -> ModelResults:
+    """One turn per (item, G) under each condition."""
     rows = [
         {"dataset": "a", "item": item, "condition": condition, "grounding": value}
         for condition, given in values.items()
         for item, value in given
     ]
     schema = {"grounding": pl.Float64}
-    return pl.DataFrame(rows, schema_overrides=schema)
+    turns = pl.DataFrame(rows, schema_overrides=schema)
+    return ModelResults(STUDY, "m", pl.DataFrame(), turns, ())
 
 
 def test_grounding_is_averaged_by_prompt_and_swap_stands_apart():
-    frame = turns(
+    results = model(
         {
             "base": [("1", 0.4), ("1", 0.2), ("2", 0.5), ("3", None)],
             "swap": [("1", 0.1), ("2", -0.1)],
@@ -42,27 +44,28 @@ def test_grounding_is_averaged_by_prompt_and_swap_stands_apart():
         {"condition": "base", "memorised": None, "samples": 3},
         {"condition": "swap", "memorised": 1.0, "samples": 9},
     ]
-    own, swapped, memorised = checks.model_rows(STUDY, "m", frame, looks)
+    own, swapped = checks.grounding_rows(results)
+    memorised = checks.memorised_row("m", looks)
     assert own["value"] == pytest.approx((0.3 + 0.5) / 2)
     assert (own["turns"], own["prompts"]) == (3, 2)
     assert (own["low"], own["high"]) == pytest.approx((0.3, 0.5))
     assert swapped["value"] == pytest.approx(0)
     assert swapped["low"] == pytest.approx(-0.1)
     assert (memorised["value"], memorised["turns"]) == (1 / 8, 8)
-    assert all(tuple(row) == checks.COLUMNS for row in (own, swapped, memorised))
+    assert all(list(row) == list(checks.TABLE.columns) for row in (own, swapped, memorised))
 
 
 def test_without_turns_there_is_no_value():
-    frame = turns({"base": [("1", None)]})
-    own, swapped, memorised = checks.model_rows(STUDY, "m", frame, [])
+    own, swapped = checks.grounding_rows(model({"base": [("1", None)]}))
+    memorised = checks.memorised_row("m", [])
     assert {row["value"] for row in (own, swapped, memorised)} == {None}
-    one = checks.model_rows(STUDY, "m", turns({"base": [("1", 0.2)]}), [])[0]
+    one = checks.grounding_rows(model({"base": [("1", 0.2)]}))[0]
     assert (one["value"], one["low"]) == (0.2, None)
 
 
 def test_reference_turns_come_from_the_calibration_in_use():
     assert checks.reference_rows() == []
-    path = Path(paths.CALIBRATION / "controls.csv")
+    path = Path(paths.CALIBRATION / "kinds.csv")
     path.parent.mkdir(parents=True)
     path.write_text(
         "calibration,kind,turns,followup,low,high,confidence\n"
@@ -71,8 +74,8 @@ def test_reference_turns_come_from_the_calibration_in_use():
         "fitted,true,10,0.9,0.6,1,0.95\n"
         "given,loop,10,0,0,0.3,0.95\n"
     )
-    found = checks.reference_rows()
-    assert [(row["check"], row["value"], row["expected"]) for row in found] == [
+    rows = checks.reference_rows()
+    assert [(row["check"], row["value"], row["expected"]) for row in rows] == [
         ("true", 0.6, "high"),
         ("spam", 0, "zero"),
     ]

@@ -15,10 +15,12 @@ from statsmodels.stats.proportion import proportion_confint
 from synthetic import ELEVEN, TURNS, make_study, write_artifacts
 from userturn import tables
 from userturn.annotate import server
-from userturn.artifacts import read
+from userturn.artifacts.files import read
 from userturn.artifacts.labels import Label
 from userturn.base.errors import ArtifactError
 from userturn.base.paths import artifact
+from userturn.stages import tables as stage
+from userturn.tables.examples import EXCERPT
 
 SKIPPED = {
     "skipped": "too long",
@@ -33,12 +35,12 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 def build(study, **made):
     write_artifacts(study, **made)
-    tables.build(study)
-    return {name: load(name) for name in tables.TABLES}
+    stage.run(study)
+    return {name: load(name) for name in tables.all_tables()}
 
 
 def load(name):
-    with (tables.FOLDER / f"{name}.csv").open(newline="") as handle:
+    with tables.path_of(name).open(newline="") as handle:
         return list(csv.DictReader(handle))
 
 
@@ -71,15 +73,15 @@ def relabel(labels):
 
 def test_every_table_has_its_columns_and_reads_as_numbers():
     got = build(make_study())
-    assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.TABLES)
+    assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.all_tables())
     assert got.pop("corrected") == [], "nobody labelled anything"
-    for name, columns in tables.TABLES.items():
+    for name, table in tables.all_tables().items():
         if name not in got:
             continue
-        frame = pl.read_csv(tables.FOLDER / f"{name}.csv")
-        assert tuple(frame.columns) == columns
+        frame = pl.read_csv(tables.path_of(name))
+        assert frame.columns == list(table.columns)
         assert frame.height == len(got[name]) > 0
-        text = (tables.FOLDER / f"{name}.csv").read_text()
+        text = tables.path_of(name).read_text()
         assert "nan" not in text.lower().replace("unrelated", "")
         assert "None" not in text
     # one model: (3 datasets + all) x (3 temperatures + 4 controls)
@@ -94,7 +96,7 @@ def test_the_same_artifacts_give_the_same_bytes():
     build(study)
     files = [tables.METRICS, *sorted(tables.FOLDER.iterdir())]
     first = {path: path.read_bytes() for path in files}
-    tables.build(study)
+    stage.run(study)
     assert {path: path.read_bytes() for path in files} == first
 
 
@@ -205,7 +207,7 @@ def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
     study = make_study(datasets=["a"], temperatures=[0, 1], samples=2)
     build(study, items=40)
     annotate(study, "ann", lambda text: "followup" if "?" in text else "generic")
-    tables.build(study)
+    stage.run(study)
     got = load("corrected")
     assert [(row["dataset"], row["temperature"]) for row in got] == [
         (dataset, temperature) for dataset in ("a", "all") for temperature in ("0", "1")
@@ -233,7 +235,7 @@ def test_people_who_disagree_count_by_halves_and_skips_do_not_count():
     build(study, items=60)
     annotate(study, "ann", lambda text: "followup")
     annotate(study, "bob", lambda text: None if text == "Thanks!" else "generic")
-    tables.build(study)
+    stage.run(study)
     row = only(load("corrected"), dataset="a")
     thanks = only(load("labels"), dataset="a", label="generic")["share"]
     assert float(row["prediction_powered"]) == pytest.approx(0.5 + float(thanks) / 2, abs=1e-5)
@@ -242,16 +244,15 @@ def test_people_who_disagree_count_by_halves_and_skips_do_not_count():
 
 def test_accuracy_tells_why_an_answer_was_not_scored():
     def edit(kind, slug, row):
-        if kind != "answers" or row["dataset"] != "gsm8k":
+        if kind not in ("answers", "scores") or row["dataset"] != "gsm8k":
             return row
         number = int(row["item"])
-        nothing = {"score": None, "score_loose": None}
-        if number < 3:
-            return {**row, **nothing, "unscored": "no tagger", "end": "eos"}
-        if number == 3:
-            return {**row, **nothing, **SKIPPED}
-        right = float(number < 6)
-        return {**row, "score": right, "score_loose": 1.0, "end": "length"}
+        if kind == "answers":
+            ended = {"end": "eos" if number < 3 else "length"}
+            return {**row, **(SKIPPED if number == 3 else ended)}
+        if number < 4:
+            return {**row, "score": None, "score_loose": None, "unscored": "no tagger"}
+        return {**row, "score": float(number < 6), "score_loose": 1.0}
 
     got = build(make_study(), items=10, edit=edit)
     gsm = only(got["accuracy"], dataset="gsm8k")
@@ -304,13 +305,13 @@ def test_examples_are_real_turns_of_their_label():
     }
     for row in got:
         assert row["turn"] == TURNS[Label(row["label"])].format(item=int(row["item"]))
-        assert len(row["answer"]) <= tables.EXCERPT + 5
+        assert len(row["answer"]) <= EXCERPT + 5
         assert row["answer"].startswith(
             "Person" if row["condition"] == "base" else row["condition"]
         )
         if row["temperature"] == "0":
             assert labels[row["dataset"], row["item"], row["condition"], "0.0"] == row["label"]
-    tables.build(make_study(seed=1))
+    stage.run(make_study(seed=1))
     assert load("examples") != got
 
 
@@ -380,18 +381,38 @@ def test_a_turn_without_a_label_row_is_refused():
 
     write_artifacts(make_study(), edit=edit)
     with pytest.raises(ArtifactError, match=r"smollm2_135m\.parquet: 39 user turns .*dvc repro"):
-        tables.build(make_study())
+        stage.run(make_study())
     assert not Path("reports").exists()
+
+
+def test_an_answer_without_its_score_is_refused():
+    with pytest.raises(ArtifactError, match=r"scores/smollm2_135m\.parquet: lacks 3 answers"):
+        build(
+            make_study(),
+            edit=lambda kind, _, row: None if kind == "scores" and row["item"] == "0001" else row,
+        )
 
 
 def test_artifacts_of_models_that_left_the_study_are_pruned():
     write_artifacts(make_study({"old": ("x", 1.0), "new": ("x", 2.0)}))
-    tables.build(make_study({"new": ("x", 2.0)}))
+    stage.run(make_study({"new": ("x", 2.0)}))
     assert not artifact("labels", "old").exists()
     assert [row["model"] for row in load("models")] == ["new"]
 
 
-def test_a_row_with_other_columns_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="does not fit the columns: b"):
-        tables.write_csv(tmp_path / "t.csv", ("a",), [{"a": 1, "b": 2}])
-    assert list(tmp_path.iterdir()) == []
+def test_texts_of_models_are_no_formulas_and_hide_nothing():
+    """A turn that begins with a sign is a text in the file, and itself again when read."""
+    texts = ["=HYPERLINK(A1)", "a\x1b[2Jb", "abc\u202edef", "-1 apples?"]
+
+    def edit(kind, slug, row):
+        if kind == "user_turns":
+            return {**row, "text": texts[int(row["item"])]}
+        return row
+
+    study = make_study(datasets=["a"], temperatures=[0], conditions=[])
+    got = build(study, items=4, edit=edit)["examples"]
+    assert sorted(row["turn"] for row in got) == sorted(
+        ["'=HYPERLINK(A1)", "a\\u001b[2Jb", "abc\\u202edef", "'-1 apples?"]
+    )
+    again = {row["turn"] for row in tables.read("examples")}
+    assert {"=HYPERLINK(A1)", "-1 apples?"} < again

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from userturn import verifiers
-from userturn.prompts import collect, read_rows
-from userturn.verifiers import Score, score
+from userturn.prompts.collect import collect
+from userturn.prompts.records import read_rows
+from userturn.verifiers import Score, math, score
 
 DATA = Path(os.environ.get("USERTURN_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 RIGHT, WRONG = Score(1.0, 1.0), Score(0.0, 0.0)
@@ -51,7 +51,7 @@ def test_mathematics(target, text, expected):
 
 @pytest.mark.slow
 def test_mathematics_without_verdict_in_time_is_not_wrong(monkeypatch):
-    monkeypatch.setattr(verifiers, "MATH_SECONDS", 1)
+    monkeypatch.setattr(math, "SECONDS", 1)
     found = score("math", '"18"', r"\boxed{9^{9^{9^{9}}}}")
     assert found == Score(None, None, "math: no verdict within 1 s")
 
@@ -136,7 +136,8 @@ def test_published_prompts_are_scored_the_same_whatever_the_random_state(kind, n
 def test_checkers_never_ask_nltk_for_a_download():
     script = (
         "import nltk; nltk.download = lambda *a, **k: print('DOWNLOAD', a)\n"
-        "from userturn import verifiers; print(len(verifiers._checkers('ifbench')[0]) > 50)"
+        "from userturn.verifiers import _instructions; "
+        "print(len(_instructions.checkers('ifbench')[0]) > 50)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr

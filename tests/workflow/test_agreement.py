@@ -23,6 +23,7 @@ STAGES = {
     "weights@alpha",
     "weights@beta",
     "generate@alpha",
+    "score@alpha",
     "perturb@alpha",
     "ground@alpha",
     "classify@alpha",
@@ -41,7 +42,7 @@ def change_dpi(params: dict[str, Any]) -> None:
 
 
 UPSTREAM = {"entries", "prompts@first", "weights@alpha", "weights@beta", "calibrate"}
-UNTOUCHED = {"perturb@alpha"}
+UNTOUCHED = {"perturb@alpha", "score@alpha"}
 """What another temperature of user turns leads to only through answers, whose bytes stay."""
 
 

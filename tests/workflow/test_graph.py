@@ -95,7 +95,7 @@ def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("params", "count"), [(LAPTOP, 1 + 3 + 1 + 4 + 3), (ELEVEN, 1 + 5 + 13 + 4 * 11 + 3)]
+    ("params", "count"), [(LAPTOP, 1 + 3 + 1 + 5 + 3), (ELEVEN, 1 + 5 + 13 + 5 * 11 + 3)]
 )
 def test_rules_are_the_stages(
     params: dict[str, Any], count: int, tmp_path: Path, tool_env: dict[str, str]
@@ -119,6 +119,7 @@ def test_graphs_print(planted: Clone) -> None:
     steps = [
         "prompts",
         "generate",
+        "score",
         "perturb",
         "ground",
         "classify",
@@ -131,7 +132,7 @@ def test_graphs_print(planted: Clone) -> None:
         assert "digraph" in text
         assert all(f'label = "{step}' in text for step in steps)
     text = planted.command(str(TOOLS / "dvc"), "dag", "--dot").text
-    for before, after in pairwise(steps[1:5]):
+    for before, after in pairwise(["generate", "perturb", "ground", "classify"]):
         assert f'"{before}@smollm2_135m" -> "{after}@smollm2_135m"' in text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from judge_server import JudgeServer, serve
-from userturn import artifacts
+from userturn.artifacts import files, provenance
 from userturn.study.classify import FITTED_CALIBRATION
 
 from .conftest import Clone
@@ -33,7 +33,7 @@ def add_judge(params: dict[str, Any]) -> None:
 
 def labels(clone: Clone) -> dict[str, int]:
     """Rows with a label, by judge."""
-    frame = artifacts.read(clone.path / "data/labels/alpha.parquet", "labels")
+    frame = files.read(clone.path / "data/labels/alpha.parquet", "labels")
     return dict(frame.drop_nulls("label").group_by("judge").len().iter_rows())
 
 
@@ -80,12 +80,12 @@ def test_judging_again_runs_classify_and_sends_new_rows_only(
 def test_a_study_can_use_the_judge_that_its_own_calibration_fits(pulled: Clone) -> None:
     """The shipped judge was fitted on another scorer's likelihoods; every label says so."""
     path = pulled.path / "data/labels/alpha.parquet"
-    assert not artifacts.read_provenance(path)["judges"]["likelihood"]["fits_scorer"]
+    assert not provenance.read(path)["judges"]["likelihood"]["fits_scorer"]
     pulled.edit(
         lambda params: params["classify"]["likelihood"].update(calibration=FITTED_CALIBRATION)
     )
     run = pulled.snakemake()
     assert run.status == 0, run.text
     assert run.executed == {"calibrate", *AFTERWARDS} - {"entries"}
-    assert artifacts.read_provenance(path)["judges"]["likelihood"]["fits_scorer"]
+    assert provenance.read(path)["judges"]["likelihood"]["fits_scorer"]
     pulled.assert_clean()

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from userturn import __version__, artifacts, stages
+from userturn import __version__, stages
+from userturn.artifacts import files, provenance
 from userturn.base import paths
 from userturn.study.study import Study
 from userturn.workflow.verify import md5, verify
@@ -30,7 +31,17 @@ STUDY = Study.model_validate(
         "dataset": {"own": {"kind": "jsonl", "source": {"type": "file", "path": "own.jsonl"}}},
     }
 )
-MADE = ("prompts", "weights", "generate", "perturb", "ground", "classify", "calibrate")
+MADE = (
+    "entries",
+    "prompts",
+    "weights",
+    "generate",
+    "score",
+    "perturb",
+    "ground",
+    "classify",
+    "calibrate",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,8 +67,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def record() -> None:
     """Write `dvc.lock` for the files as they are."""
     kinds = {"generate": ("answers", "user_turns"), "perturb": ("controls",)}
-    kinds |= {"prompts": ("prompts",), "ground": ("grounding",), "classify": ("labels",)}
+    kinds |= {
+        "prompts": ("prompts",),
+        "score": ("scores",),
+        "ground": ("grounding",),
+        "classify": ("labels",),
+    }
     outs: dict[str, list[Path]] = {
+        "entries": [paths.DATA / "entries"],
         "weights@fake": [paths.weights_pointer("fake")],
         "calibrate": [paths.DATA / "calibration"],
         "tables": [paths.REPORTS / "metrics.json", paths.REPORTS / "tables"],
@@ -91,8 +108,8 @@ def problems() -> dict[str, str]:
 def rewrite(kind: str, change: Callable[[pl.DataFrame], pl.DataFrame], **facts: Any) -> None:
     """Change rows or provenance in a way that is valid by itself, and record the new hash."""
     path = paths.artifact(kind, "fake")
-    frame, made = artifacts.read(path, kind), artifacts.read_provenance(path)
-    artifacts.write(path, kind, change(frame).to_dicts(), {**made, **facts})
+    frame, made = files.read(path, kind), provenance.read(path)
+    files.write(path, kind, change(frame).to_dicts(), {**made, **facts})
     record()
 
 
@@ -100,7 +117,7 @@ def test_a_finished_study_is_sound(study: Path) -> None:
     found = verify(STUDY)
     assert found.problems == ()
     assert found.not_recomputed == ()
-    assert found.files == 11
+    assert found.files == 13
 
 
 def test_ids_are_not_recomputed_without_the_model(study: Path) -> None:
@@ -135,6 +152,7 @@ def test_harmed_files_are_all_named(study: Path) -> None:
     ("kind", "change", "message"),
     [
         ("answers", lambda rows: rows[1:], "lacks 1 rows (prompts: 4), the first dataset='own'"),
+        ("scores", lambda rows: rows[1:], "lacks 1 rows (prompts: 4), the first dataset='own'"),
         (
             "user_turns",
             lambda rows: rows.with_columns(sample=pl.col("sample") + 1),

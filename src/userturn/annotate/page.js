@@ -2,6 +2,8 @@
 
 // Texts come from models and data: they are only ever set as textContent.
 const element = (id) => document.getElementById(id);
+const PARTS = ["query", "answer", "turn"];
+const CODE = /(```[\s\S]*?(?:```|$)|`[^`\n]+`)/;
 let labels = [];
 let current = null; // the turn on the page, or null when all are done
 let since = 0; // when it appeared, milliseconds
@@ -10,9 +12,10 @@ let busy = false;
 function show(state) {
   const arrived = state.turn?.id !== current?.id;
   current = state.turn;
-  for (const part of ["query", "answer", "turn"]) {
-    element(part).textContent = current ? current[part] : "";
+  for (const part of PARTS) {
+    fill(element(part), current ? current[part] : "");
     if (arrived) element(part).scrollTop = 0;
+    tellWhatIsCutOff(part);
   }
   if (arrived) since = performance.now();
   element("progress").max = state.total;
@@ -26,6 +29,23 @@ function show(state) {
   element("undo").disabled = !state.undo;
   document.body.dataset.turn = current ? current.id : "";
   document.body.dataset.done = state.done;
+}
+
+// Code between backticks in monospace; every character stays, backticks included.
+function fill(box, text) {
+  const pieces = text.split(CODE).map((piece, nth) => {
+    if (nth % 2 === 0) return piece;
+    const code = make("span", piece);
+    code.className = "code";
+    code.dir = "ltr";
+    return code;
+  });
+  box.replaceChildren(...pieces.filter((piece) => piece !== ""));
+}
+
+function tellWhatIsCutOff(part) {
+  const box = element(part);
+  element(`more-${part}`).hidden = box.scrollTop + box.clientHeight >= box.scrollHeight - 2;
 }
 
 function say(text) {
@@ -115,6 +135,14 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+for (const part of PARTS) {
+  const box = element(part);
+  box.addEventListener("scroll", () => tellWhatIsCutOff(part));
+  new ResizeObserver(() => tellWhatIsCutOff(part)).observe(box);
+  element(`more-${part}`).addEventListener("click", () => {
+    box.scrollBy({ top: box.clientHeight * 0.9 });
+  });
+}
 element("undo").addEventListener("click", () => send("undo", {}));
 element("skip").addEventListener("click", () => give("skip"));
 element("help").addEventListener("click", toggleRubric);

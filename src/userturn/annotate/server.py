@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -228,7 +229,7 @@ def make_server(session: Session, port: int) -> tuple[ThreadingHTTPServer, str]:
 
     Handler.session, Handler.token = session, token
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        server = _Server((LOOPBACK, port), Handler)
     except OSError as error:
         raise UserturnError(
             f"port {port}: cannot be opened ({error.strerror}); choose another with --port, or 0 "
@@ -236,6 +237,13 @@ def make_server(session: Session, port: int) -> tuple[ThreadingHTTPServer, str]:
         ) from None
     Handler.hosts = f"{LOOPBACK}:{server.server_port}", f"localhost:{server.server_port}"
     return server, f"http://{LOOPBACK}:{server.server_port}/{token}/"
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Say nothing of a tab that was closed in the middle of a request."""
+        if not isinstance(error := sys.exception(), OSError):
+            log.error("a request of the page failed: %r", error)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -22,12 +22,13 @@ class Label(StrEnum):
 
 
 MEANING: dict[Label, str] = {
-    Label.FOLLOWUP: "reacts to this answer",
-    Label.RESTATEMENT: "restates the query",
-    Label.ASSISTANT_VOICE: "continues or answers as the assistant",
-    Label.UNRELATED: "a new query that has nothing to do with the conversation",
-    Label.GENERIC: "thanks, ok or goodbye, with nothing of the answer in it",
-    Label.META: "about what to write",
-    Label.EMPTY: "no text",
-    Label.DEGENERATE: "loops, noise, or cut inside a word at the token limit",
+    Label.FOLLOWUP: "reacts to this answer: asks about it, doubts it, uses it",
+    Label.RESTATEMENT: "asks the same thing again",
+    Label.ASSISTANT_VOICE: "sounds like the assistant: goes on answering, or offers help",
+    Label.UNRELATED: "something new that has nothing to do with the answer",
+    Label.GENERIC: "thanks, ok, goodbye, or what would fit any answer",
+    Label.META: "talks about the conversation, or about what to write",
+    Label.EMPTY: "nothing is there",
+    Label.DEGENERATE: "cannot be read: loops, noise, cut inside a word",
 }
+"""In plain words, for who labels turns."""

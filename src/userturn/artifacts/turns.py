@@ -1,48 +1,78 @@
-"""The one reader of user turns: every condition of a model, with query and answers."""
+"""The one reader of user turns: every condition of a model, with query and answers.
+
+`frame` has them as a table; `measured` puts the likelihood measures beside them, where stage
+`ground` has run; `read_turns` has the rows of `frame` one by one.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from userturn import artifacts
-from userturn.artifacts import SWAP
+from userturn.artifacts import files, schemas
+from userturn.artifacts.schemas import PROMPT_KEY, SWAP, TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.study.study import Study
 
-Key = tuple[str, str]
-"""Dataset and item."""
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def read_turns(study: Study, slug: str) -> list[dict[str, Any]]:
-    """User turns of every condition of one model, as rows of artifacts.USER_TURNS.
+    """User turns of every condition of one model, as rows of `frame`. Raises as `frame`."""
+    return frame(study, slug).to_dicts()
 
-    Returns:
-        The rows, each with `query`, `own` (the answer to its prompt under its condition; under
-        `swap` the unperturbed one) and `shown` (the answer that its context showed) beside it.
+
+def measured(study: Study, slug: str) -> pl.DataFrame:
+    """`frame` with the measures of kind `grounding`; null where a turn was not measured.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
     """
-    queries: dict[Key, str] = {}
-    for dataset in study.prompts.datasets:
-        prompts = artifacts.read(paths.artifact("prompts", dataset), "prompts")
-        queries |= {(p["dataset"], p["item"]): p["text"] for p in prompts.iter_rows(named=True)}
-    answers = {
-        (a["dataset"], a["item"]): a["text"]
-        for a in artifacts.read(paths.artifact("answers", slug), "answers").iter_rows(named=True)
-    }
-    found: list[dict[str, Any]] = []
-    for kind in ("user_turns", "controls"):
-        path = paths.artifact(kind, slug)
-        for turn in artifacts.read(path, kind).iter_rows(named=True):
-            key = turn["dataset"], turn["item"]
-            if key not in queries or key not in answers:
-                raise ArtifactError(
-                    f"{path}: holds a turn of {key[0]}, item {key[1]}, which the study's prompts "
-                    "or answers lack; it is from another study: run `dvc repro`"
-                )
-            shown = turn.pop("answer", answers[key])
-            own = answers[key] if turn["condition"] == SWAP else shown
-            found.append({**turn, "query": queries[key], "own": own, "shown": shown})
-    return found
+    grounding = files.read(paths.artifact("grounding", slug), "grounding")
+    return frame(study, slug).join(grounding, on=TURN_KEY, how="left", maintain_order="left")
+
+
+def frame(study: Study, slug: str) -> pl.DataFrame:
+    """User turns of every condition of one model.
+
+    Returns:
+        The columns of kind `user_turns`, then `query`, `own` (the answer to its prompt under its
+        condition; under `swap` the unperturbed one) and `shown` (the answer that its context
+        showed). Unperturbed turns come first, then the controls, each in the order of their key.
+
+    Raises:
+        ArtifactError: An artifact is missing, corrupt, or from another study.
+    """
+    import polars as pl
+
+    prompts = [
+        files.read(paths.artifact("prompts", dataset), "prompts")
+        for dataset in study.prompts.datasets
+    ]
+    answers = files.read(paths.artifact("answers", slug), "answers")
+    context = (
+        pl.concat(prompts)
+        .select(*PROMPT_KEY, query="text")
+        .join(answers.select(*PROMPT_KEY, answered="text"), on=PROMPT_KEY, how="inner")
+    )
+    base = _within(context, slug, "user_turns").with_columns(shown="answered")
+    controls = _within(context, slug, "controls").rename({"answer": "shown"})
+    swapped = pl.col("condition") == SWAP
+    own = pl.when(swapped).then("answered").otherwise("shown")
+    turns = pl.concat([base, controls], how="diagonal").with_columns(own=own)
+    return turns.select(*schemas.columns("user_turns"), "query", "own", "shown")
+
+
+def _within(context: pl.DataFrame, slug: str, kind: str) -> pl.DataFrame:
+    """Turns of one kind with their prompt's query and answer."""
+    path = paths.artifact(kind, slug)
+    turns = files.read(path, kind)
+    strays = turns.join(context, on=PROMPT_KEY, how="anti", maintain_order="left")
+    if not strays.is_empty():
+        dataset, item = strays.select(PROMPT_KEY).row(0)
+        raise ArtifactError(
+            f"{path}: holds a turn of {dataset}, item {item}, which the study's prompts "
+            "or answers lack; it is from another study: run `dvc repro`"
+        )
+    return turns.join(context, on=PROMPT_KEY, how="left", maintain_order="left")

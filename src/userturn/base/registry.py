@@ -52,3 +52,12 @@ def load_all(room: str, attribute: str, first: Sequence[str] = ()) -> dict[str, 
     """Every thing of a room by name: those of `first` in its order, then the others sorted."""
     order = [*first, *(name for name in names(room) if name not in first)]
     return {name: load(room, name, attribute) for name in order}
+
+
+def declared(room: str, attribute: str, first: Sequence[str] = ()) -> dict[str, Any]:
+    """What the things of a room say of themselves, such as the type of their column.
+
+    As `load_all`, for code that asks and never runs them: a stage does not depend on a room for
+    knowing its schema.
+    """
+    return load_all(room, attribute, first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from userturn.chat.roles import Chat
+from userturn.chat.chat import Chat
 from userturn.models import weights
 from userturn.study.study import Study
 

@@ -120,13 +120,12 @@ def _absolute(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(study: Study, prompts: Path) -> None:
-    from userturn.prompts import load
-    from userturn.turns.plan import samples
+    from userturn.prompts.collect import load
+    from userturn.turns.grid import turns_per_prompt
 
     available = len(load(study, "prompts")[0])
     count = min(available, study.prompts.items or available)
-    turns = len(samples(study, study.generate.user_turn.temperatures))
-    controls = len(study.perturb.conditions) * len(samples(study, study.perturb.temperatures))
+    turns, controls = (turns_per_prompt(study, kind) for kind in ("user_turns", "controls"))
     print(f"{prompts}: {available} prompts, {count} taken")
     print(f"answers: {count} requests of up to {study.generate.answer.max_tokens} tokens")
     limit = study.generate.user_turn.max_tokens

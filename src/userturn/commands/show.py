@@ -13,14 +13,14 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from userturn import artifacts
+from userturn.artifacts import files
 from userturn.base import paths
 from userturn.base.errors import StudyError
 from userturn.study import models
 from userturn.study.study import Study
 
 if TYPE_CHECKING:
-    from userturn.chat.roles import Chat, Mode
+    from userturn.chat.chat import Chat, Mode
 
 CONTROL = "bold black on dark_orange"
 PLAIN = ("grey93 on grey19", "grey93 on grey30")  # neighbouring tokens differ
@@ -95,7 +95,7 @@ def show_item(
     if dataset not in study.prompts.datasets:
         known = ", ".join(study.prompts.datasets)
         raise StudyError(f"unknown dataset '{dataset}'; the study has: {known}")
-    prompts = artifacts.read(paths.artifact("prompts", dataset), "prompts").sort("order").to_dicts()
+    prompts = files.read(paths.artifact("prompts", dataset), "prompts").sort("order").to_dicts()
     if not 0 <= item < len(prompts):
         raise StudyError(f"--item {item}: '{dataset}' has the items 0 to {len(prompts) - 1}")
     prompt = prompts[item]
@@ -105,7 +105,7 @@ def show_item(
 
 
 def _chat(study: Study, model: str) -> Chat:
-    from userturn.chat.roles import Chat
+    from userturn.chat.chat import Chat
     from userturn.models import weights
 
     if model in study.model:
@@ -124,8 +124,8 @@ def _own_answer(model: str, dataset: str, item: str) -> str | None:
     path = paths.artifact("answers", model)
     if not path.exists():
         return None
-    rows = artifacts.read(path, "answers").filter(dataset=dataset, item=item)
-    return str(rows["text"][0]) if rows.height and rows["text"][0] is not None else None
+    texts = files.read(path, "answers").filter(dataset=dataset, item=item)["text"].drop_nulls()
+    return str(texts[0]) if len(texts) else None
 
 
 def pieces(chat: Chat, ids: Sequence[int]) -> Iterator[Piece]:

@@ -1,15 +1,14 @@
-"""Engines: one module per way to run a model; `create` picks the study's."""
+"""Engines: a module of `engines/kinds` per way to run a model; `create` picks the study's."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
 
+from userturn.base import registry
 from userturn.base.errors import EngineError
-from userturn.engines.base import Engine, ScoreRequest
-from userturn.study.models import EngineName, EngineParams
-
-__all__ = ["Engine", "ScoreRequest", "create", "resolve"]
+from userturn.engines.base import Engine, EngineKind
+from userturn.study.models import ENGINES, EngineName, EngineParams
 
 
 def resolve(name: EngineName) -> str:
@@ -20,18 +19,18 @@ def resolve(name: EngineName) -> str:
     """
     if name == "auto":
         return "vllm" if find_spec("vllm") else "transformers"
-    needed = {"vllm": "vllm", "transformers": "torch"}.get(name)
-    if needed and not find_spec(needed):
+    package = _kind(name).package
+    if package and not find_spec(package):
         raise EngineError(
-            f"engine.name: '{name}' needs the package {needed}, which is not installed; install "
+            f"engine.name: '{name}' needs the package {package}, which is not installed; install "
             "`userturn[cpu]` or, for GPUs, `userturn[gpu]`"
         )
     return name
 
 
 def constrains(name: EngineName) -> bool:
-    """Whether an engine can hold completions to a JSON schema; transformers cannot."""
-    return resolve(name) in ("vllm", "fake")
+    """Whether an engine can hold completions to a JSON schema."""
+    return _kind(resolve(name)).constrains
 
 
 def create(params: EngineParams, model_dir: Path, *, constrained: bool = False) -> Engine:
@@ -45,19 +44,9 @@ def create(params: EngineParams, model_dir: Path, *, constrained: bool = False) 
     Raises:
         EngineError: As `resolve`.
     """
-    name = resolve(params.name)
-    if name == "vllm":
-        from userturn.engines.vllm import VllmEngine
+    return _kind(resolve(params.name)).make(params, model_dir, constrained)
 
-        return VllmEngine(params, model_dir, constrained=constrained)
-    if name == "openai":
-        from userturn.engines.openai import OpenaiEngine
 
-        return OpenaiEngine(params, model_dir)
-    if name == "fake":
-        from userturn.engines.fake import FakeEngine
-
-        return FakeEngine(params, model_dir)
-    from userturn.engines.transformers import TransformersEngine
-
-    return TransformersEngine(params, model_dir)
+def _kind(name: str) -> EngineKind:
+    kind: EngineKind = registry.load(ENGINES, name, "ENGINE")
+    return kind

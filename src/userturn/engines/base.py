@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from userturn.base.errors import EngineError
 from userturn.engines.requests import Completion, End, Request, Sampling
+from userturn.study.models import EngineParams
 
 _MEMORY_SIGNS = (
     "out of memory",  # CUDA, HIP, XPU
@@ -83,27 +83,20 @@ class Engine(ABC):
         """Free the weights; a later `load` must work again."""
 
 
-def eos_ids(model_dir: Path) -> frozenset[int]:
-    """End-of-sequence ids of a model: `generation_config.json` where it names any, else `config`.
+@dataclass(frozen=True)
+class EngineKind:
+    """One way to run a model, as a module of `engines/kinds` defines it under the name ENGINE.
 
-    Raises:
-        EngineError: The folder holds no readable configuration.
+    Attributes:
+        make: Makes the engine of a model folder; the last argument says whether requests will hold
+            a `json_schema`. Imports nothing heavy: that is for `Engine.load`.
+        package: Package that has to be installed; None where none has.
+        constrains: Whether it can hold completions to a JSON schema.
     """
-    for name in ("generation_config.json", "config.json"):
-        path = model_dir / name
-        if name == "generation_config.json" and not path.exists():
-            continue
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise EngineError(
-                f"{path}: cannot be read ({error}); is this a Hugging Face model folder?"
-            ) from None
-        # A multimodal model keeps its language model's configuration one level down.
-        ids = config.get("eos_token_id", config.get("text_config", {}).get("eos_token_id"))
-        if ids is not None:
-            return frozenset([ids] if isinstance(ids, int) else ids)
-    return frozenset()
+
+    make: Callable[[EngineParams, Path, bool], Engine]
+    package: str | None = None
+    constrains: bool = False
 
 
 def steps(request: Request, max_model_len: int) -> int:

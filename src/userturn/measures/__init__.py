@@ -1,1 +1,1 @@
-"""What is measured of a user turn."""
+"""What is measured of a user turn: rooms for measures and contexts, the planner, the scorer."""

@@ -10,21 +10,19 @@ import hashlib
 import importlib
 import json
 import sys
-from contextlib import redirect_stderr
-from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, SourceError
+from userturn.engines.folder import read
 from userturn.models import sources
+from userturn.models.conversion import GGUF_CONVERTER, convert_gguf
+from userturn.models.fetched import partial_folder, sha256
 from userturn.study.models import ModelEntry
 from userturn.study.sources import FileSource, GeneratorSource, HubSource, expand_path
 from userturn.study.study import Study
 
-GGUF_CONVERTER = 1  # raise it when the conversion changes what it writes
 FAKE = "userturn.engines.fake"
 
 
@@ -43,10 +41,10 @@ def materialise(study: Study, slug: str) -> Path:
         commit = pinned.rpartition("@")[2]
         source = entry.source.model_copy(update={"revision": commit})
         entry = entry.model_copy(update={"source": source})
-    folder, found = make(entry, slug)
-    if found != pinned:
+    folder, name = make(entry, slug)
+    if name != pinned:
         raise SourceError(
-            f"model.{slug}: the weights here are {found}, the pointer "
+            f"model.{slug}: the weights here are {name}, the pointer "
             f"{paths.weights_pointer(slug)} names {pinned}; run `dvc repro`"
         )
     return folder
@@ -66,8 +64,8 @@ def present(study: Study, slug: str) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
 
         commit = pinned.rpartition("@")[2]
-        found = try_to_load_from_cache(source.repo, "config.json", revision=commit)
-        folder = Path(found).parent if isinstance(found, str) else folder
+        settings = try_to_load_from_cache(source.repo, "config.json", revision=commit)
+        folder = Path(settings).parent if isinstance(settings, str) else folder
     return folder if (folder / "config.json").is_file() else None
 
 
@@ -86,13 +84,16 @@ def context_length(folder: Path) -> int:
     """Longest context plus completion of the model in a directory, tokens.
 
     Raises:
-        SourceError: Its config.json does not say.
+        EngineError: Its config.json cannot be read.
+        SourceError: It does not say.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    limit = config.get("text_config", config).get("max_position_embeddings")
-    if not isinstance(limit, int):
+    config = read(folder / "config.json")
+    inner = config.get("text_config")
+    limit = (inner if isinstance(inner, dict) else config).get("max_position_embeddings")
+    if type(limit) is not int or limit < 1:
         raise SourceError(
-            f"{folder}/config.json: has no max_position_embeddings, the longest context; add it"
+            f"{folder}/config.json: max_position_embeddings, the longest context, is missing or "
+            "not above 0; add it"
         )
     return limit
 
@@ -132,18 +133,18 @@ def _pointer(study: Study, slug: str) -> dict[str, Any]:
 
 def hash_of(path: Path) -> str | None:
     """Hash of a file; None where there is none."""
-    return sources.sha256(path) if path.is_file() else None
+    return sha256(path) if path.is_file() else None
 
 
 def chat_template_hash(folder: Path) -> str | None:
     """Hash of the chat template's text, in a file of its own or inside the tokenizer's settings."""
     template = folder / "chat_template.jinja"
     if template.is_file():
-        return sources.sha256(template)
+        return sha256(template)
     settings = folder / "tokenizer_config.json"
     if not settings.is_file():
         return None
-    text = json.loads(settings.read_text(encoding="utf-8")).get("chat_template")
+    text = read(settings).get("chat_template")
     if text is None:
         return None
     written = text if isinstance(text, str) else json.dumps(text, sort_keys=True)
@@ -152,7 +153,7 @@ def chat_template_hash(folder: Path) -> str | None:
 
 def stored_dtype(folder: Path) -> str | None:
     """Number format of the checkpoint, which `engine.dtype: auto` takes."""
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    settings = read(folder / "config.json")
     stored = settings.get("dtype") or settings.get("torch_dtype")
     return str(stored) if stored else None
 
@@ -186,7 +187,7 @@ def make(entry: ModelEntry, slug: str) -> tuple[Path, str]:
         if not folder.is_dir():
             size = fetched.path.stat().st_size / 1e6
             _say(f"weights '{slug}': converting {fetched.path.name} ({size:.0f} MB), once")
-            with sources.partial_folder(folder) as made:
+            with partial_folder(folder) as made:
                 convert_gguf(fetched.path, made)
         return folder, name
     if not (fetched.path / "config.json").is_file():
@@ -204,67 +205,9 @@ def _generated(source: GeneratorSource, slug: str) -> tuple[Path, str]:
     name = sources.check_generator(source)
     folder = _made(name)
     if not folder.is_dir():
-        with sources.partial_folder(folder) as made:
+        with partial_folder(folder) as made:
             importlib.import_module(FAKE).make_model(made, source.seed)
     return folder, name
-
-
-def convert_gguf(path: Path, target: Path) -> None:
-    """Write a GGUF file as a float32 Hugging Face directory, tokenizer and chat template included.
-
-    Quantised tensors are expanded to the values they stand for; nothing is rounded on the way.
-
-    Raises:
-        SourceError: The file is damaged, or its architecture is not one that transformers reads.
-    """
-    try:
-        import gguf
-    except ImportError:
-        raise SourceError(f"{path.name}: reading GGUF needs the package gguf; install it") from None
-    import torch
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    where, options = path.parent, {"gguf_file": path.name, "local_files_only": True}
-    # transformers reads the whole file anew at each of its steps, seconds each time: share one.
-    reader = cache(gguf.GGUFReader)
-    try:
-        with patch.object(gguf, "GGUFReader", reader), redirect_stderr(StringIO()):  # its bars
-            split_digits, context_length = _read_metadata(reader(str(path)).fields)
-            model = AutoModelForCausalLM.from_pretrained(
-                where,
-                quantization_config=GgufConfig(dequantize=True),
-                dtype=torch.float32,
-                **options,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(where, **options)
-    except (ValueError, KeyError, OSError, NotImplementedError) as error:
-        raise SourceError(f"{path.name}: cannot be read as a GGUF chat model ({error})") from None
-    if split_digits:
-        # llama.cpp's pre-tokenizer "smollm" splits numbers into digits before the byte-level
-        # pattern; transformers' conversion knows the pattern only, and "12" would get a token that
-        # the model never saw in training.
-        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
-            [
-                Digits(individual_digits=True),
-                ByteLevel(add_prefix_space=False, use_regex=True),
-            ]
-        )
-    if context_length:
-        tokenizer.model_max_length = context_length
-    with redirect_stderr(StringIO()):
-        model.save_pretrained(target)
-        tokenizer.save_pretrained(target)
-
-
-def _read_metadata(fields: Any) -> tuple[bool, int | None]:
-    """Whether the tokenizer splits numbers into digits, and the context length in tokens."""
-
-    def value(key: str) -> Any:
-        return fields[key].contents() if key in fields else None
-
-    context_length = value(f"{value('general.architecture')}.context_length")
-    return value("tokenizer.ggml.pre") == "smollm", context_length
 
 
 def _say(text: str) -> None:
@@ -276,3 +219,12 @@ def context_limit(study: Study, slug: str, folder: Path | None = None) -> int:
     own = context_length(folder or materialise(study, slug))
     asked = study.model[slug].engine.max_model_len
     return min(own, asked) if asked else own
+
+
+def too_long(context_tokens: int, max_tokens: int, limit: int) -> str | None:
+    """Why a request cannot be sent: it would be cut silently. None where it fits."""
+    if context_tokens + max_tokens <= limit:
+        return None
+    return (
+        f"context of {context_tokens} tokens and {max_tokens} new ones exceed the limit of {limit}"
+    )

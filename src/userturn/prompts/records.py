@@ -18,7 +18,7 @@ class Prompt:
     Attributes:
         item: Id that is stable inside the dataset.
         text: What the user asks first; may be empty, which later stages skip and count.
-        verifier: Name in `tasks.VERIFIERS`; None where there is no published verifier.
+        verifier: Module of `verifiers`; None where there is no published verifier.
         target: JSON that the verifier reads; None without a verifier.
         reference_answer: An answer that ships with the dataset.
     """
@@ -41,8 +41,8 @@ class Row:
     def get(self, key: str) -> Any:
         """Value of a key. Raises PromptError where it is missing."""
         if key not in self.values:
-            found = ", ".join(self.values) or "none"
-            raise PromptError(f"{self.origin}: has no key '{key}' (keys found: {found})")
+            keys = ", ".join(self.values) or "none"
+            raise PromptError(f"{self.origin}: has no key '{key}' (keys found: {keys})")
         return self.values[key]
 
     def text(self, key: str) -> str:

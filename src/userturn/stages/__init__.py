@@ -16,7 +16,7 @@ from userturn.study.study import Study
 FIRST = ("entries",)
 PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)
-PER_MODEL = ("generate", "perturb", "ground", "classify")
+PER_MODEL = ("generate", "score", "perturb", "ground", "classify")
 WHOLE_STUDY = ("calibrate", "tables", "figures")
 ORDER = (*FIRST, *PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
 

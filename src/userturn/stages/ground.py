@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from userturn import artifacts
+from userturn.artifacts import files, provenance, schemas
 from userturn.artifacts.turns import read_turns
 from userturn.base import paths
-from userturn.chat.roles import Chat
-from userturn.measures.grounding import Turn, measure_all, row
+from userturn.chat.chat import Chat
+from userturn.measures.measurable import Measurable
+from userturn.measures.measure import measure_all, row
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
 from userturn.study.slices import slice_of
@@ -29,13 +30,13 @@ def run(study: Study, slug: str) -> None:
     """
     stage = f"ground@{slug}"
     with Scorer(study, stage) as scorer:
-        turns = [_turn(found, scorer.chat) for found in read_turns(study, slug)]
-        rows = [row(turn, found) for turn, found in measure_all(study, turns, scorer, stage)]
-    artifacts.write(
+        turns = [_measurable(turn, scorer.chat) for turn in read_turns(study, slug)]
+        rows = [row(turn, log_p) for turn, log_p in measure_all(study, turns, scorer, stage)]
+    files.write(
         paths.artifact("grounding", slug),
         "grounding",
         rows,
-        artifacts.provenance(
+        provenance.of(
             stage,
             slice_of(study, stage),
             weights=weights.identity(study, study.ground.scorer),
@@ -45,17 +46,17 @@ def run(study: Study, slug: str) -> None:
     )
 
 
-def _turn(found: Row, chat: Chat) -> Turn:
+def _measurable(turn: Row, chat: Chat) -> Measurable:
     """A row of `read_turns` with its ids for the scorer.
 
     The ids are those that were generated where they spell the text in the scorer's tokenizer, that
     is where scorer and model share one; else the text is tokenised again.
     """
-    text = found["text"] or ""
-    ids = tuple(found["token_ids"] or ())
+    text = turn["text"] or ""
+    ids = tuple(turn["token_ids"] or ())
     if not text.strip():
         ids = ()
     elif chat.decode(ids) != text:
         ids = chat.encode_content(text)
-    key = tuple(found[name] for name in artifacts.TURN_KEY)
-    return Turn(key, found["query"], found["shown"] or "", found["own"] or "", text, ids)
+    key = tuple(turn[name] for name in schemas.TURN_KEY)
+    return Measurable(key, turn["query"], turn["shown"] or "", turn["own"] or "", text, ids)

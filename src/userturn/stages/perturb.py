@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from userturn import artifacts, prompts
+from userturn.artifacts import files, provenance
+from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
-from userturn.chat.loading import load_chat
-from userturn.models import weights
-from userturn.models.weights import context_limit
 from userturn.study.slices import slice_of
 from userturn.study.study import Study
-from userturn.turns.complete import Completer
-from userturn.turns.controls import perturbed
-from userturn.turns.plan import Turn, samples, user_turns
+from userturn.turns.completer import Completer
+from userturn.turns.controls import control_turns
+from userturn.turns.planner import Planner
+from userturn.turns.rows import requests, turn_row
 
 
 def run(study: Study, slug: str) -> None:
@@ -21,30 +20,13 @@ def run(study: Study, slug: str) -> None:
         ArtifactError: The model's answers are missing or damaged.
         EngineError: The engine cannot load the model or breaks; what is finished stays stored.
     """
-    chat = load_chat(study, slug)
-    identity = weights.identity(study, slug)
-    items = prompts.read(study.prompts.datasets).to_dicts()
-    answers = artifacts.read(paths.artifact("answers", slug), "answers").to_dicts()
-    shown = perturbed(study, answers, chat.encode_content, chat.decode)
-    grid = [
-        Turn(dataset, item, condition, temperature, sample)
-        for dataset, item, condition in shown
-        for temperature, sample in samples(study, study.perturb.temperatures)
-    ]
-    queries = {(row["dataset"], row["item"]): row["text"] for row in items}
+    planner = Planner.load(study, slug)
+    items = read_prompts(study.prompts.datasets).to_dicts()
+    answers = files.read(paths.artifact("answers", slug), "answers").to_dicts()
+    wanted = control_turns(planner, items, answers)
     stage = f"perturb@{slug}"
-    with Completer(study, slug, stage, chat) as completer:
-        rows = user_turns(
-            study, chat, identity, context_limit(study, slug), grid, queries, shown,
-            completer,
-        )  # fmt: skip
-        engine = completer.describe()
-    for row in rows:
-        row["answer"] = shown[row["dataset"], row["item"], row["condition"]].text
-    facts = {"weights": identity, "engine": engine, "chat_template": chat.template_hash}
-    artifacts.write(
-        paths.artifact("controls", slug),
-        "controls",
-        rows,
-        artifacts.provenance(stage, slice_of(study, stage), **facts),
-    )
+    with Completer(study, slug, stage, planner.chat) as completer:
+        done = completer.complete(requests(wanted), "user turns")
+    rows = [{**turn_row(draft, done, planner.chat), "answer": draft.text} for draft in wanted]
+    made_by = provenance.of(stage, slice_of(study, stage), **completer.facts(planner))
+    files.write(paths.artifact("controls", slug), "controls", rows, made_by)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from userturn import artifacts, verifiers
+from userturn.artifacts import files, provenance
 from userturn.base import paths
-from userturn.prompts import load, select
+from userturn.prompts.collect import load, select
 from userturn.study.slices import slice_of
 from userturn.study.study import Study
 
@@ -19,23 +19,21 @@ def run(study: Study, slug: str) -> None:
         SourceError: The dataset cannot be fetched, or is not the pinned one.
         PromptError: A record cannot be read, two have one id, or there are none.
     """
-    found, identity = load(study, slug)
+    known, identity = load(study, slug)
     wanted = study.prompts.items
-    if wanted is not None and len(found) < wanted:
+    if wanted is not None and len(known) < wanted:
         print(
-            f"dataset '{slug}' has {len(found)} items, {wanted} asked for: all {len(found)} taken",
+            f"dataset '{slug}' has {len(known)} items, {wanted} asked for: all {len(known)} taken",
             file=sys.stderr,
         )
-    chosen = select(found, wanted, study.seed, slug)
-    for verifier in sorted({prompt.verifier for prompt in chosen if prompt.verifier}):
-        verifiers.prepare(verifier)  # fetches its data now, while there is a network
+    chosen = select(known, wanted, study.seed, slug)
     stage = f"prompts@{slug}"
-    artifacts.write(
+    files.write(
         paths.artifact("prompts", slug),
         "prompts",
         (
             {"dataset": slug, "order": order, **asdict(prompt)}
             for order, prompt in enumerate(chosen)
         ),
-        artifacts.provenance(stage, slice_of(study, stage), dataset=identity, available=len(found)),
+        provenance.of(stage, slice_of(study, stage), dataset=identity, available=len(known)),
     )

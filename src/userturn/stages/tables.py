@@ -1,11 +1,32 @@
-"""Stage `tables`."""
+"""Stage `tables`: every rate with its counts and interval as CSV, and the headline as JSON."""
 
 from __future__ import annotations
 
+import json
+
 from userturn import tables
+from userturn.artifacts import csv_file, files
+from userturn.base import paths
+from userturn.base.files import write_text
 from userturn.study.study import Study
+from userturn.tables._headline import headline
+from userturn.tables._results import read_results
+
+PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 
 
 def run(study: Study) -> None:
-    """Write the tables of a study. Raises ArtifactError where what they are made of is unusable."""
-    tables.build(study)
+    """Write `reports/tables/*.csv` and `reports/metrics.json` from the artifacts of a study.
+
+    Raises:
+        ArtifactError: An artifact is missing, corrupt or does not belong to the others.
+    """
+    for kind in PER_MODEL:
+        files.prune(paths.DATA / kind, study.models.probe)
+    files.prune(paths.DATA / "prompts", study.prompts.datasets)
+    results = read_results(study)
+    made = {name: results.table(name) for name in tables.all_tables()}
+    numbers = csv_file.rounded(headline(results))
+    for name, table in tables.all_tables().items():
+        csv_file.write(tables.path_of(name), table.columns, made[name])
+    write_text(tables.METRICS, json.dumps(numbers, indent=2) + "\n")

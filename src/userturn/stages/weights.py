@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 
-from userturn.base import paths
+from userturn.base import files, paths
 from userturn.models import weights
 from userturn.study.study import Study
 
@@ -19,17 +18,14 @@ def run(study: Study, slug: str) -> None:
         SourceError: The weights cannot be fetched or converted, or are not the pinned ones.
     """
     entry = study.model[slug]
-    folder, found = weights.make(entry, slug)
+    folder, identity = weights.make(entry, slug)
     pointer = {
         **weights.facts(entry),
-        "identity": found,
+        "identity": identity,
         "license": entry.license,
         "dtype": weights.stored_dtype(folder),
         "tokenizer_sha256": weights.hash_of(folder / "tokenizer.json"),
         "chat_template_sha256": weights.chat_template_hash(folder),
     }
-    path = paths.weights_pointer(slug)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(pointer, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
+    text = json.dumps(pointer, indent=2, sort_keys=True) + "\n"
+    files.write_text(paths.weights_pointer(slug), text)

@@ -8,7 +8,7 @@ Two estimates that lean on different assumptions:
   tuning as in arXiv:2311.01453): no assumption about the judge, but only the labels in the group
   itself count.
 
-The unit is the prompt, as in `stats`: every prompt counts the same, and its turns are clustered.
+The unit is the prompt, as in `intervals`: each counts the same, and its turns are clustered in it.
 Variances are those of a jackknife that leaves out one prompt at a time.
 """
 
@@ -35,7 +35,7 @@ class Turns:
         prompt: Index of the turn's prompt, from 0.
         judged: 1 where the judge says `followup`, else 0; 0 also where it gave no valid label.
         truth: Share of annotators who say `followup`; any number where nobody labelled.
-        weight: Turns that a labelled turn stands for (annotate/sample.py); 0 where nobody labelled.
+        weight: Turns that a labelled turn stands for (`sample.weights`); 0 where nobody labelled.
     """
 
     prompt: NDArray[np.int64]
@@ -164,8 +164,8 @@ def error_rates(turns: Turns) -> tuple[float | None, float | None]:
 def _error_rates(tally: list[Floats]) -> tuple[Floats, Floats]:
     judged, turns, true_yes, yes, true_no, no = tally
     share = judged / turns
-    found, missed = share * true_yes / yes, (1 - share) * true_no / no
-    return found / (found + missed), 1 - (share - found) / (1 - found - missed)
+    caught, missed = share * true_yes / yes, (1 - share) * true_no / no
+    return caught / (caught + missed), 1 - (share - caught) / (1 - caught - missed)
 
 
 def _tally(turns: Turns, size: int) -> Floats:

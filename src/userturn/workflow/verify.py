@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from userturn import artifacts, stages
-from userturn.artifacts import BASE
+from userturn import stages
+from userturn.artifacts import files, provenance, schemas
 from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
@@ -19,12 +19,12 @@ from userturn.base.progress import progress
 from userturn.models import weights
 from userturn.store.previous import LOCK_FILE
 from userturn.study.study import Study
-from userturn.turns.plan import samples
+from userturn.turns.grid import Kind, turn_keys
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from userturn.turns.requester import Asked
+    from userturn.turns.planner import Draft
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -33,6 +33,7 @@ STAGE_OF = {
     "prompts": "prompts",
     "answers": "generate",
     "user_turns": "generate",
+    "scores": "score",
     "controls": "perturb",
     "grounding": "ground",
     "labels": "classify",
@@ -126,32 +127,26 @@ class _Verification:
         """The judged reference turns."""
         path = paths.REFERENCE_TURNS
         if path.exists():
-            self._try(path, lambda: artifacts.read(path, "reference"))
+            self._try(path, lambda: files.read(path, "reference"))
 
     def model(self, slug: str) -> None:
         """Each artifact of a model, and each against those it was made from."""
         answers = self._read("answers", slug, slug)
         turns = self._read("user_turns", slug, slug)
         controls = self._read("controls", slug, slug)
+        scores = self._read("scores", slug)
         grounding = self._read("grounding", slug, self.study.ground.scorer)
         labels = self._read("labels", slug)
         if self.items is None or answers is None:
             return
         places = {(row["dataset"], row["item"]) for row in self.items}
         self._keys("answers", slug, answers, places, "prompts")
-        generate, perturb = self.study.generate, self.study.perturb
-        grids: dict[str, tuple[pl.DataFrame | None, Sequence[str], Sequence[float]]] = {
-            "user_turns": (turns, [BASE], generate.user_turn.temperatures),
-            "controls": (controls, perturb.conditions, perturb.temperatures),
-        }
+        if scores is not None:
+            self._keys("scores", slug, scores, places, "prompts")
+        grids: dict[Kind, pl.DataFrame | None] = {"user_turns": turns, "controls": controls}
         known: set[Key] = set()
-        for kind, (frame, conditions, temperatures) in grids.items():
-            wanted = {
-                (*place, condition, *at)
-                for place in places
-                for condition in conditions
-                for at in samples(self.study, temperatures)
-            }
+        for kind, frame in grids.items():
+            wanted = {tuple(key) for key in turn_keys(self.study, kind, places)}
             known |= wanted
             if frame is not None:
                 self._keys(kind, slug, frame, wanted, "the study's turns")
@@ -166,7 +161,7 @@ class _Verification:
 
         path = paths.artifact("labels", slug)
         by_judge: dict[str, set[Key]] = {judge: set() for judge in self.study.classify.judges}
-        for *turn, judge in frame.select(artifacts.KEYS["labels"]).iter_rows():
+        for *turn, judge in frame.select(schemas.KEYS["labels"]).iter_rows():
             by_judge.setdefault(judge, set()).add(tuple(turn))
         for judge, labelled in by_judge.items():
             if judge not in self.study.classify.judges:
@@ -189,34 +184,34 @@ class _Verification:
         controls: pl.DataFrame | None,
     ) -> None:
         """Work out every request id again."""
-        from userturn.turns.requester import Requester
+        from userturn.turns.controls import control_turns
+        from userturn.turns.planner import Planner
 
         try:
-            requester = Requester.load(self.study, slug)
+            planner = Planner.present(self.study, slug)
         except ArtifactError:
             return  # the pointer: reported there
         except UserturnError as error:
             self._report(paths.weights_pointer(slug), str(error))
             return
-        if requester is None:
+        if planner is None:
             self.not_recomputed.append(slug)
             return
         items, rows = self.items or [], answers.to_dicts()
-        self._ids("answers", slug, answers, requester.answers(items))
+        self._ids("answers", slug, answers, planner.answers(items))
         places = {(row["dataset"], row["item"]) for row in items}
         rows = [row for row in rows if (row["dataset"], row["item"]) in places]
         if turns is not None:
-            self._ids("user_turns", slug, turns, requester.user_turns(items, rows))
+            self._ids("user_turns", slug, turns, planner.user_turns(items, rows))
         if controls is not None:
-            self._ids("controls", slug, controls, requester.controls(items, rows))
+            self._ids("controls", slug, controls, control_turns(planner, items, rows))
 
-    def _ids(self, kind: str, slug: str, frame: pl.DataFrame, asked: Asked) -> None:
-        width = len(artifacts.KEYS[kind])
+    def _ids(self, kind: str, slug: str, frame: pl.DataFrame, drafts: Iterable[Draft[Any]]) -> None:
+        wanted = {tuple(draft.key): draft.request and draft.request.id for draft in drafts}
         odd = [
-            key
-            for *parts, request_id in frame.select(*artifacts.KEYS[kind], "request_id").iter_rows()
-            if (key := tuple(parts[:width])) in asked
-            and request_id != ((request := asked[key]) and request.id)
+            tuple(key)
+            for *key, request_id in frame.select(*schemas.KEYS[kind], "request_id").iter_rows()
+            if tuple(key) in wanted and request_id != wanted[tuple(key)]
         ]
         if odd:
             self._report(
@@ -228,7 +223,7 @@ class _Verification:
     def _keys(
         self, kind: str, slug: str, frame: pl.DataFrame, wanted: Collection[Key], of: str
     ) -> None:
-        present = set(frame.select(artifacts.KEYS[kind]).iter_rows())
+        present = set(frame.select(schemas.KEYS[kind]).iter_rows())
         self._difference(paths.artifact(kind, slug), "rows", present, wanted, of)
 
     def _difference(
@@ -249,10 +244,10 @@ class _Verification:
         path = paths.artifact(kind, slug)
         if not path.exists():
             return None
-        frame = self._try(path, lambda: artifacts.read(path, kind))
+        frame = self._try(path, lambda: files.read(path, kind))
         if frame is None:
             return None
-        facts = self._try(path, lambda: artifacts.read_provenance(path))
+        facts = self._try(path, lambda: provenance.read(path))
         if facts is None:
             return frame
         stage = stages.full_name(STAGE_OF[kind], slug)
@@ -321,5 +316,5 @@ def _file_md5(path: Path) -> str:
 
 
 def _named(key: Key) -> str:
-    names = artifacts.TURN_KEY[: len(key)]
+    names = schemas.TURN_KEY[: len(key)]
     return ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True))

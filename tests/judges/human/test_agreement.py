@@ -1,14 +1,10 @@
-"""Agreement against the libraries, and every way in which there is too little to compare."""
+"""Agreement of people and judges, and every way in which there is too little to compare."""
 
 from __future__ import annotations
 
-import krippendorff
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
-from sklearn.metrics import cohen_kappa_score
 
 from synthetic import make_study, write_artifacts
 from userturn.annotate import server
@@ -16,6 +12,7 @@ from userturn.artifacts.labels import Label
 from userturn.base.errors import UserturnError
 from userturn.judges.human import agreement
 from userturn.judges.human import labels as human
+from userturn.stats.agreement import Measured
 
 ORDER = list(Label)
 
@@ -32,24 +29,6 @@ def rater(codes, per_prompt=1):
     }
 
 
-CODES = st.lists(st.tuples(*[st.integers(0, 3)] * 2), min_size=3, max_size=40)
-
-
-@settings(max_examples=60)
-@given(CODES)
-def test_the_bootstrap_measures_what_the_libraries_measure(pairs):
-    first, second = np.array(pairs).T
-    if len({*first, *second}) < 2:
-        return
-    table = np.zeros((4, 4))
-    np.add.at(table, (first, second), 1)
-    assert agreement.kappa_of(table) == pytest.approx(cohen_kappa_score(first, second))
-    alpha = krippendorff.alpha(
-        reliability_data=np.array([first, second]), level_of_measurement="nominal"
-    )
-    assert agreement.alpha_of(table + table.T) == pytest.approx(alpha)
-
-
 def test_krippendorffs_own_example():
     """Four coders, twelve units, missing values: alpha 0.743 (Krippendorff 2011, part C)."""
     data = [
@@ -60,8 +39,8 @@ def test_krippendorffs_own_example():
     ]
     raters = {str(n): rater(codes) for n, codes in enumerate(data)}
     overall, *per_label = agreement.compare("human-human", raters, 0.95, 300, 0)
-    assert overall.alpha[0] == pytest.approx(0.743, abs=0.0005)
-    assert overall.kappa is None
+    assert overall.measured.alpha[0] == pytest.approx(0.743, abs=0.0005)
+    assert overall.measured.kappa is None
     assert overall.turns == 11, "the last unit has one label"
     assert [row.label for row in per_label] == [ORDER[code].value for code in (1, 2, 3, 4, 5)]
 
@@ -75,7 +54,7 @@ def test_intervals_are_by_prompt():
 
     def width(per_prompt):
         raters = {"a": rater(truth, per_prompt), "b": rater(other, per_prompt)}
-        _, low, high = agreement.compare("human-human", raters, 0.95, 500, 0)[0].kappa
+        _, low, high = agreement.compare("human-human", raters, 0.95, 500, 0)[0].measured.kappa
         return high - low
 
     assert width(8) > 2 * width(1)
@@ -92,15 +71,17 @@ def test_intervals_cover_the_truth():
         got = agreement.compare(
             "human-human", {"a": rater(a, 3), "b": rater(b, 3)}, 0.95, 300, index
         )
-        covered += [low <= 0.64 <= high for _, low, high in (got[0].kappa, got[0].alpha)]
+        covered += [
+            low <= 0.64 <= high for _, low, high in (got[0].measured.kappa, got[0].measured.alpha)
+        ]
     assert (covered / 120 > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 120)).all()
 
 
 def test_one_label_alone_has_no_kappa():
     same = {"a": rater([0, 0, 0]), "b": rater([0, 0, 0])}
     overall, only = agreement.compare("human-human", same, 0.95, 100, 0)
-    assert (overall.agreement, overall.kappa, overall.alpha) == (1, None, None)
-    assert (only.label, only.kappa) == ("followup", None)
+    assert overall.measured == Measured(1, None, None)
+    assert (only.label, only.measured.kappa) == ("followup", None)
     assert agreement.compare("human-human", {"a": rater([0]), "b": {}}, 0.95, 100, 0) == []
 
 
@@ -141,10 +122,10 @@ def test_people_and_judge(study, tmp_path):
         ("bob", "likelihood"),
         ("likelihood (human)", "likelihood"),
     ]
-    assert overall["ann", "bob"].kappa[0] == 1
+    assert overall["ann", "bob"].measured.kappa[0] == 1
     assert overall["ann", "bob"].turns == 60
     assert overall["ann", "likelihood"].kind == "human-judge"
-    assert 0 < overall["ann", "likelihood"].kappa[0] < 1
+    assert 0 < overall["ann", "likelihood"].measured.kappa[0] < 1
     Console(width=200).print(agreement.show(rows, 0.95))
     agreement.write_csv(tmp_path / "agreement.csv", rows)
     written = (tmp_path / "agreement.csv").read_text().splitlines()

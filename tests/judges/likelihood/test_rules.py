@@ -6,7 +6,9 @@ from userturn.artifacts.labels import Label
 from userturn.judges.likelihood.calibration import Calibration, Scale
 from userturn.judges.likelihood.evidence import Evidence
 from userturn.judges.likelihood.rules import judge, states
-from userturn.measures.overlap import echo, loop, restatement
+from userturn.measures.kinds.echo import echo
+from userturn.measures.kinds.loop import loop
+from userturn.measures.kinds.restatement import restatement
 from userturn.study.classify import LikelihoodThresholds
 
 THRESHOLDS = LikelihoodThresholds(relevance=8, restatement=0.7, loop=0.4, generic_words=12)

@@ -15,10 +15,12 @@ import pytest
 import yaml
 
 from judge_server import TOKENS, serve
-from userturn import artifacts, engines
+from userturn import engines
+from userturn.artifacts import files, schemas
 from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.base.errors import EngineError, JudgeError
+from userturn.engines import watchdog
 from userturn.engines.fake import make_model
 from userturn.judges.llm import ask
 from userturn.judges.llm import reply as llm
@@ -58,7 +60,7 @@ def items(count: int) -> list[Item]:
 
 
 def judged(study: Study, wanted: list[Item], judge: str = "remote") -> dict[Item, ask.Verdict]:
-    with ask.Asker(study, judge, STAGE) as asker:
+    with ask.Panel(study, judge, STAGE) as asker:
         return asker.verdicts(wanted)
 
 
@@ -113,7 +115,7 @@ def test_a_colleagues_labels_fill_an_empty_store(server, monkeypatch, tmp_path):
     key = {"dataset": "d", "item": "0", "condition": "base", "temperature": 0.0}
     rows = [
         {
-            **dict.fromkeys(artifacts.LABELS),
+            **dict.fromkeys(schemas.LABELS),
             **key,
             "sample": n,
             "judge": "remote",
@@ -122,7 +124,7 @@ def test_a_colleagues_labels_fill_an_empty_store(server, monkeypatch, tmp_path):
         }
         for n, verdict in enumerate(first.values())
     ]
-    artifacts.write(tmp_path / "labels.parquet", "labels", rows, {})
+    files.write(tmp_path / "labels.parquet", "labels", rows, {})
     (tmp_path / "older.parquet").write_bytes(b"labels of an older release")
     monkeypatch.setenv("USERTURN_STORE", str(tmp_path / "empty"))
     monkeypatch.setattr(
@@ -231,6 +233,44 @@ def test_a_turn_that_does_not_fit_the_judges_context_is_invalid_with_the_reason(
     assert found[items(1)[0]].request_ids
 
 
+def test_a_local_judge_that_runs_out_of_memory_goes_on(local, monkeypatch, caplog):
+    undisturbed = judged(local, items(16), "here")
+    monkeypatch.setenv("USERTURN_STORE", "empty")
+    monkeypatch.setenv("USERTURN_FAKE_MEMORY_AT", "12")
+    assert judged(local, items(16), "here") == undisturbed
+    assert "11 of 16 labels of judge here are finished and stored; out of memory" in caplog.text
+
+
+HANG = """
+import logging, sys
+from tests.judges.llm.test_ask import Study, items, judged
+
+logging.basicConfig(format="%(message)s", level=logging.INFO)
+judged(Study.model_validate_json(sys.stdin.read()), items(16), "here")
+"""
+
+
+def test_a_local_judge_that_hangs_ends_the_process_and_loses_nothing(local, tmp_path):
+    raw = local.model_dump(mode="json")
+    raw["model"]["smollm2_135m"]["engine"]["hang_seconds"] = 0.5
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", HANG],
+        input=json.dumps(raw),
+        env={**os.environ, "PYTHONPATH": path, "USERTURN_FAKE_HANG_AT": "7"},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == watchdog.STATUS, done.stderr
+    assert "6 of 16 labels of judge here are finished and stored, and then none" in done.stderr
+    before = (tmp_path / "sent").read_text().split()
+    judged(local, items(16), "here")
+    sent = (tmp_path / "sent").read_text().split()
+    assert set(sent[len(before) :]).isdisjoint(before[:6])
+
+
 def test_an_engine_that_cannot_constrain_is_asked_under_another_id(local, monkeypatch):
     asked = {}
     for able in (True, False):
@@ -285,9 +325,9 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
     rows = [{**key, "item": str(n), "text": item.answer} for n, item in enumerate(wanted)]
 
     def put(kind, slug, rows):
-        columns = artifacts.SCHEMAS[kind]
+        columns = schemas.columns(kind)
         full = [{name: row.get(name) for name in columns} for row in rows]
-        artifacts.write(paths.artifact(kind, slug), kind, full, {})
+        files.write(paths.artifact(kind, slug), kind, full, {})
 
     put("prompts", "mt_bench", [{**row, "text": "Why?"} for row in rows])
     put("answers", "smollm2_135m", rows)
@@ -315,7 +355,7 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
 
     second = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=True)
     assert second.returncode == 0
-    labels = artifacts.read(paths.artifact("labels", "smollm2_135m"), "labels")
+    labels = files.read(paths.artifact("labels", "smollm2_135m"), "labels")
     assert labels.height == MANY
     assert labels["invalid"].null_count() == MANY
     assert labels["label"].value_counts().sort("label")["count"].to_list() == [MANY // 2] * 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chat_templates import FAMILIES, tokenizer
 from userturn.artifacts.labels import Label
-from userturn.chat.roles import Chat
+from userturn.chat.chat import Chat
 from userturn.judges.llm import reply as llm
 from userturn.judges.llm.injections import PAIRS
 from userturn.judges.llm.reply import Item, Rejected

@@ -63,12 +63,12 @@ def judged(
     examples: Sequence[Example], thresholds: LikelihoodThresholds, calibration: Calibration
 ) -> list[Judged]:
     """What the judge says of each example."""
-    found = []
+    verdicts = []
     for one in examples:
         ruled = likelihood.rules(one.evidence, thresholds, calibration.role_voice)
         label = ruled[0] if ruled else likelihood.judge(one.evidence, thresholds, calibration)[0]
-        found.append(Judged(label, None if ruled else calibration.probability(one.evidence)))
-    return found
+        verdicts.append(Judged(label, None if ruled else calibration.probability(one.evidence)))
+    return verdicts
 
 
 def fit(
@@ -131,15 +131,15 @@ def cross_fitted(
     Returns:
         One per example; all None where there is only one value, and so nothing to fit on.
     """
-    found: dict[int, Judged] = {}
+    verdicts: dict[int, Judged] = {}
     for value in sorted(set(within), key=str):
         inside = [number for number, other in enumerate(within) if other == value]
         outside = [one for one, other in zip(examples, within, strict=True) if other != value]
         if outside:
             calibration = fit(outside, thresholds, precision, {})
             said = judged([examples[number] for number in inside], thresholds, calibration)
-            found |= dict(zip(inside, said, strict=True))
-    return [found.get(number) for number in range(len(examples))]
+            verdicts |= dict(zip(inside, said, strict=True))
+    return [verdicts.get(number) for number in range(len(examples))]
 
 
 def best_cut(higher: Sequence[float], lower: Sequence[float], otherwise: float) -> float:
@@ -230,11 +230,11 @@ def classifier(
         max_iter=2000,
         random_state=0,
     ).fit(np.column_stack(list(terms.values())), truth)
-    found = dict(
+    fitted = dict(
         zip(terms, (round(float(weight), DIGITS) for weight in model.coef_[0]), strict=True)
     )
-    weighty = sorted(filter(found.get, found), key=lambda term: -abs(found[term]))
-    weights = {term: found[term] for term in weighty}
+    weighty = sorted(filter(fitted.get, fitted), key=lambda term: -abs(fitted[term]))
+    weights = {term: fitted[term] for term in weighty}
     intercept = _rounded(float(model.intercept_[0]))
     return Calibration(**empty, intercept=intercept, measures=scales, weights=weights)
 

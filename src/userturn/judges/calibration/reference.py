@@ -109,7 +109,7 @@ def read(study: Study) -> dict[str, list[Conversation]]:
         SourceError: A file cannot be had, or is not of the kind that its entry says.
         StudyError: A path uses an environment variable that is not set.
     """
-    found = {}
+    sets = {}
     for slug in study.calibrate.sets:
         entry = study.reference[slug]
         path = sources.fetch(entry.source, paths.cache()).path
@@ -122,8 +122,8 @@ def read(study: Study) -> dict[str, list[Conversation]]:
         if not conversations:
             raise SourceError(f"reference.{slug}: {path} holds no conversation; check `task`")
         random.Random(f"{study.seed} {slug}").shuffle(conversations)
-        found[slug] = conversations[: study.calibrate.per_set]
-    return found
+        sets[slug] = conversations[: study.calibrate.per_set]
+    return sets
 
 
 def make(sets: dict[str, list[Conversation]], folds: int) -> list[Reference]:
@@ -251,9 +251,9 @@ def _mt_bench(slug: str, entry: ReferenceEntry, path: Path) -> Iterator[Conversa
     references = sources.fetch(entry.answers, paths.cache()).path
     answers = {line["question_id"]: line["choices"][0]["turns"] for line in _lines(references)}
     for line in _lines(path):
-        if found := answers.get(line["question_id"]):
+        if replies := answers.get(line["question_id"]):
             first, second = line["turns"]
-            yield Conversation(slug, first, found[0], second, found[1], entry.reacts)
+            yield Conversation(slug, first, replies[0], second, replies[1], entry.reacts)
 
 
 _READERS: dict[str, Callable[[str, ReferenceEntry, Path], Iterator[Conversation]]] = {

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from userturn.artifacts import TURN_KEY
 from userturn.artifacts.labels import Label
+from userturn.artifacts.schemas import TURN_KEY
+from userturn.artifacts.turns import read_turns
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from userturn.study.study import Study
 
 FOLDER = paths.DATA / "human"
-SAMPLE = "sample"  # data/human/sample.jsonl, see annotate/sample.py; no annotator has this name
+SAMPLE = "sample"  # data/human/sample.jsonl, see sample.py; no annotator has this name
 SKIP: Literal["skip"] = "skip"
 
-Turn = tuple[str, str, str, str, float, int]
+TurnId = tuple[str, str, str, str, float, int]
 """Model, then TURN_KEY."""
 
 Line = TypeVar("Line", bound=BaseModel)
@@ -47,8 +48,8 @@ class Text(BaseModel):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
     @property
-    def turn(self) -> Turn:
-        """Identity of the turn."""
+    def turn_id(self) -> TurnId:
+        """Which turn it is of."""
         return (
             self.model, self.dataset, self.item, self.condition, self.temperature, self.sample,
         )  # fmt: skip
@@ -63,13 +64,11 @@ class Annotation(Text):
 
 
 def shown(study: Study, model: str) -> dict[Text, dict[str, Any]]:
-    """Generated user turns of one model as they stand now, rows of `grounding.read_turns`.
+    """Generated user turns of one model as they stand now, rows of `turns.read_turns`.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
     """
-    from userturn.artifacts.turns import read_turns
-
     return {
         Text(
             model=model,
@@ -105,24 +104,24 @@ def read_all() -> dict[str, dict[Text, Label]]:
     Raises:
         ArtifactError: A line cannot be read.
     """
-    found = {}
+    people = {}
     for path in sorted(FOLDER.glob("*.jsonl")):
         given = in_force(read_lines(path, Annotation)) if path.stem != SAMPLE else {}
         labels = {text: Label(label) for text, label in given.items() if label != SKIP}
         if labels:
-            found[path.stem] = labels
-    return found
+            people[path.stem] = labels
+    return people
 
 
 def in_force(lines: Iterable[Annotation]) -> dict[Text, Label | Literal["skip"]]:
     """Last label or skip of each text that was not taken back, in the order they were given."""
-    found: dict[Text, Label | Literal["skip"]] = {}
+    given: dict[Text, Label | Literal["skip"]] = {}
     for line in lines:
         text = Text(**line.model_dump(include=set(Text.model_fields)))
-        found.pop(text, None)
+        given.pop(text, None)
         if line.label is not None:
-            found[text] = line.label
-    return found
+            given[text] = line.label
+    return given
 
 
 def read_lines(path: Path, kind: type[Line]) -> list[Line]:

@@ -8,9 +8,7 @@ the same turns, in an order of their own.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,11 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from userturn import artifacts
-from userturn.artifacts import BASE, TURN_KEY
+from userturn.artifacts import files
 from userturn.artifacts.labels import Label
+from userturn.artifacts.schemas import BASE, TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import UserturnError
+from userturn.base.files import write_text
+from userturn.base.seeds import rank
 from userturn.judges.human import labels as human
 
 if TYPE_CHECKING:
@@ -88,10 +88,7 @@ def read_or_draw(study: Study, items: int | None) -> list[Sampled]:
         )
     if not lines:
         lines = draw(strata(study), items or ITEMS, study.seed)
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        partial = FILE.with_name(f".{FILE.name}.{os.getpid()}.partial")
-        partial.write_text("".join(f"{line.model_dump_json()}\n" for line in lines), "utf-8")
-        partial.replace(FILE)
+        write_text(FILE, "".join(f"{line.model_dump_json()}\n" for line in lines))
         log.info("%s: %d turns drawn; commit it with the labels", FILE, len(lines))
     return lines
 
@@ -103,7 +100,7 @@ def read() -> list[Sampled]:
 
 def truth(
     study: Study, model: str, people: Mapping[str, Mapping[human.Text, Label]]
-) -> dict[human.Turn, Truth]:
+) -> dict[human.TurnId, Truth]:
     """What people say of the sampled turns of one model, by turn.
 
     Labels on turns outside the sample have no known weight, and labels on texts that were
@@ -122,7 +119,7 @@ def truth(
         for text, label in labels.items():
             given[text].append(label is Label.FOLLOWUP)
     return {
-        text.turn: Truth(sum(given[text]) / len(given[text]), weight, len(given[text]))
+        text.turn_id: Truth(sum(given[text]) / len(given[text]), weight, len(given[text]))
         for text, weight in weights(sampled, human.shown(study, model), given).items()
     }
 
@@ -131,17 +128,17 @@ def strata(study: Study) -> dict[str, dict[human.Text, str]]:
     """Per model: every generated turn of `base`, with the primary judge's label or `invalid`."""
     import polars as pl
 
-    found: dict[str, dict[human.Text, str]] = {}
+    population: dict[str, dict[human.Text, str]] = {}
     for slug in study.models.probe:
-        labels = artifacts.read(paths.artifact("labels", slug), "labels")
+        labels = files.read(paths.artifact("labels", slug), "labels")
         primary = labels.filter(pl.col("judge") == study.classify.primary)
         given = {tuple(key): label for *key, label in primary.select(*TURN_KEY, "label").rows()}
-        found[slug] = {
-            text: given.get(text.turn[1:]) or INVALID
+        population[slug] = {
+            text: given.get(text.turn_id[1:]) or INVALID
             for text in human.shown(study, slug)
             if text.condition == BASE
         }
-    return found
+    return population
 
 
 def draw(
@@ -187,11 +184,7 @@ def allocate(sizes: Mapping[tuple[str, str], int], items: int) -> dict[tuple[str
 
 def shuffled(texts: Iterable[human.Text], seed: str) -> list[human.Text]:
     """A random order that depends on the seed and the set of texts alone."""
-
-    def rank(text: human.Text) -> bytes:
-        return hashlib.sha256(f"{seed}\n{text.model_dump_json()}".encode()).digest()
-
-    return sorted(texts, key=rank)
+    return sorted(texts, key=lambda text: rank(seed, text.model_dump()))
 
 
 def weights(

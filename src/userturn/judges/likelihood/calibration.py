@@ -1,6 +1,6 @@
 """What is fitted in the likelihood judge: its role-voice threshold, its classifier of follow-ups.
 
-The classifier decides what the rules of `likelihood.py` leave open. It is a logistic regression on
+The classifier decides what the rules of `rules.py` leave open. It is a logistic regression on
 the measures of `Evidence.inputs`, each centred and divided by its standard deviation, and on their
 squares and products:
 
@@ -8,7 +8,8 @@ squares and products:
 
 Products matter: relevance that comes with many words of the query is a query said again, and
 relevance in the user's voice counts more. All of it stands in one JSON file, a line per term, so a
-label can be worked out by hand. `userturn.fit` makes such a file on turns of known label.
+label can be worked out by hand. `judges/calibration/fit.py` makes such a file
+on turns of known label.
 """
 
 from __future__ import annotations

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from userturn.measures.overlap import word_set, words
-
-MEASURES = ("tokens", "grounding", "role_voice", "relevance", "restatement", "echo", "loop")
-"""Columns of artifacts.GROUNDING that are fields of `Evidence`."""
 
 PRONOUNS = word_set("it its that this these those they them their")
 """Words that point back at something said; English, as all word lists of the judge."""
@@ -41,6 +40,12 @@ class Evidence:
     restatement: float | None
     echo: float | None
     loop: float | None
+
+    @classmethod
+    def of(cls, text: str, end: str | None, answer: str, measures: Mapping[str, Any]) -> Self:
+        """Take from a turn's measures, a row of kind `grounding`, those that the judge reads."""
+        read = [field.name for field in fields(cls) if field.name in measures]
+        return cls(text=text, end=end, answer=answer, **{name: measures[name] for name in read})
 
     def inputs(self) -> dict[str, float]:
         """What the classifier of follow-ups weighs; of a turn that was scored.

@@ -160,8 +160,8 @@ def judge(
         The label and what gave it; or None and why there is no label, where the rules on the text
         leave it open and likelihoods are missing.
     """
-    if found := rules(turn, thresholds, calibration.role_voice):
-        return found
+    if ruled := rules(turn, thresholds, calibration.role_voice):
+        return ruled
     probability = calibration.probability(turn)
     label = Label.FOLLOWUP if probability >= calibration.least else Label.UNRELATED
     sign = ">=" if label is Label.FOLLOWUP else "<"

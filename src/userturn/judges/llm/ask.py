@@ -1,4 +1,4 @@
-"""Asking an LLM judge: replies from the store, from a previous output, and only then for money.
+"""What an LLM judge says of turns: its replies, from the store first, read as verdicts.
 
 A judge is a model in this process (`local`) or behind an OpenAI-compatible server (`server`). Its
 replies are kept as text, one by one as they arrive, in a completion store of its own, by an id that
@@ -9,24 +9,21 @@ rest, and label rows, which hold ids and replies, fill an empty store.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from pathlib import Path
 
-from userturn import artifacts
+from userturn.artifacts import files
 from userturn.artifacts.labels import Label
 from userturn.base import paths
-from userturn.base.errors import ArtifactError
-from userturn.base.progress import progress
 from userturn.judges.llm import reply as llm
 from userturn.judges.llm.judge import Judge, Question
 from userturn.judges.llm.local import Local
 from userturn.judges.llm.reply import Item, Rejected
 from userturn.judges.llm.server import Remote
-from userturn.store import previous
-from userturn.store.completions import CompletionStore
-from userturn.study.judges import LocalJudge
+from userturn.store.asker import Asker
+from userturn.store.kinds import REPLIES
+from userturn.study.judges import LocalJudge, ServerJudge
 from userturn.study.study import Study
 
 log = logging.getLogger(__name__)
@@ -58,7 +55,7 @@ class Verdict:
     responses: tuple[str, ...] = ()
 
 
-class Asker:
+class Panel(Asker[Question, str]):
     """A judge with its store, for one stage.
 
     Args:
@@ -69,13 +66,14 @@ class Asker:
 
     def __init__(self, study: Study, slug: str, stage: str) -> None:
         params = study.judge[slug]
-        self._slug, self._stage = slug, stage
+        assert isinstance(params, LocalJudge | ServerJudge), "a judge of another kind"
+        self._slug = slug
         self._rubric = llm.read_rubric(params.rubric)[0]
-        self._imported = False
         self.judge: Judge = (
             Local(study, params) if isinstance(params, LocalJudge) else Remote(slug, params)
         )
-        self._store = CompletionStore(paths.completion_store(f"judge-{slug}"))
+        store = paths.completion_store(f"judge-{slug}")
+        super().__init__(stage, store, REPLIES, self.judge, read_replies)
 
     def verdicts(self, items: Iterable[Item]) -> dict[Item, Verdict]:
         """What the judge says of each item; equal items are asked about once.
@@ -84,92 +82,46 @@ class Asker:
             EngineError: The judge cannot be reached or breaks. What it replied is stored.
             JudgeError: Its cost ceiling is reached. What it replied is stored.
         """
-        found: dict[Item, Verdict] = {}
+        verdicts: dict[Item, Verdict] = {}
         asked: dict[Item, Question] = {}
         for item in dict.fromkeys(items):
-            found[item] = Verdict(label=Label.EMPTY, reason=NO_TEXT)
+            verdicts[item] = Verdict(label=Label.EMPTY, reason=NO_TEXT)
             if item.turn.strip():
                 question = self.judge.question(llm.prompt(self._rubric, item))
                 if isinstance(question, Question):
                     asked[item] = question
                 else:
-                    found[item] = Verdict(invalid=question)
+                    verdicts[item] = Verdict(invalid=question)
         replied = self.replies(asked.values())
         again: dict[Item, Question] = {}
         for item, question in asked.items():
-            found[item] = _verdict(item, [question.id], replied)
-            if found[item].label is None and question.id in replied:
-                rejected = Rejected(replied[question.id], str(found[item].invalid))
+            verdicts[item] = _verdict(item, [question.id], replied)
+            if verdicts[item].label is None and question.id in replied:
+                rejected = Rejected(replied[question.id], str(verdicts[item].invalid))
                 second = self.judge.question(llm.prompt(self._rubric, item, rejected))
                 if isinstance(second, Question):
                     again[item] = second
         replied |= self.replies(again.values())
         for item, question in again.items():
-            found[item] = _verdict(item, [asked[item].id, question.id], replied)
+            verdicts[item] = _verdict(item, [asked[item].id, question.id], replied)
         log.info(
             "%s: judge %s: of %d different turns %d asked again, %d without a label",
-            self._stage, self._slug, len(found), len(again),
-            sum(verdict.label is None for verdict in found.values()),
+            self._stage, self._slug, len(verdicts), len(again),
+            sum(verdict.label is None for verdict in verdicts.values()),
         )  # fmt: skip
-        return found
+        return verdicts
 
     def replies(self, questions: Iterable[Question]) -> dict[str, str]:
         """Replies by question id; without those whose prompt does not fit a server's context."""
         wanted = {question.id: question for question in questions}
-        if not wanted:
-            return {}
-        done = self._stored(wanted)
-        if len(done) < len(wanted):
-            self._import_previous()
-            done = self._stored(wanted)
-        missing = [question for key, question in wanted.items() if key not in done]
-        log.info(
-            "%s: judge %s: %d labels wanted, %d replied before, %d to send",
-            self._stage, self._slug, len(wanted), len(done), len(missing),
-        )  # fmt: skip
-        if not missing:
-            return done
-        title = f"{self._stage}: judge {self._slug}"
-        with progress(title, len(missing), "labels") as advance:
-            for key, text in self.judge.send(missing, self._stage):
-                if text is not None:
-                    self._store.add_bytes([(key, text.encode())])
-                    done[key] = text
-                advance(0)
-        return done
+        return self.ask(wanted, f"labels of judge {self._slug}") if wanted else {}
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.judge.close()
-        self._store.close()
-
-    def _stored(self, ids: Iterable[str]) -> dict[str, str]:
-        return {key: kept.decode() for key, kept in self._store.get_bytes(ids).items()}
-
-    def _import_previous(self) -> None:
-        """Put replies of the stage's previous outputs into the store, once."""
-        if self._imported:
-            return
-        self._imported = True
-        for path in previous.outputs(self._stage):
-            try:
-                frame = artifacts.read(path, "labels")
-            except ArtifactError as error:
-                log.warning("%s: previous output not used: %s", self._stage, error)
-                continue
-            rows = frame.select("request_ids", "responses").iter_rows()
-            self._store.add_bytes(
-                (key, text.encode())
-                for ids, texts in rows
-                for key, text in zip(ids or (), texts or (), strict=False)
-            )
+def read_replies(path: Path) -> Iterator[tuple[str, str]]:
+    """Replies by question id that an artifact of kind `labels` holds. Raises ArtifactError."""
+    rows = files.read(path, "labels").select("request_ids", "responses").iter_rows()
+    for ids, texts in rows:
+        yield from zip(ids or (), texts or (), strict=False)
 
 
 def _verdict(item: Item, ids: Sequence[str], replied: dict[str, str]) -> Verdict:

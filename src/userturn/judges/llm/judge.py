@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,16 @@ class Question:
 
 
 class Judge(ABC):
-    """A model that replies to questions."""
+    """A model that replies to questions; a source of `store.asker`."""
 
     @abstractmethod
     def question(self, prompt: str) -> Question | str:
         """The question that a prompt becomes, or why it cannot be asked."""
 
     @abstractmethod
-    def send(self, questions: Sequence[Question], stage: str) -> Iterator[tuple[str, str | None]]:
+    def answer(
+        self, asked: Mapping[str, Question], state: Callable[[], str]
+    ) -> Generator[tuple[str, str | None], None, None]:
         """Yield id and reply as they come; None where the prompt does not fit the context.
 
         Raises:

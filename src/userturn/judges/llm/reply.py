@@ -163,7 +163,7 @@ def _mark(texts: list[str]) -> str:
 def _quoted(text: str) -> str:
     """A text as a JSON string of one line, readable in any script."""
     plain = json.dumps(text, ensure_ascii=False)
-    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", plain)
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", plain)
 
 
 def _spaced(text: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -54,7 +54,11 @@ class Remote(Judge):
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
         return Question(hashlib.sha256(canonical.encode()).hexdigest()[:32], body)
 
-    def send(self, questions: Sequence[Question], stage: str) -> Iterator[tuple[str, str | None]]:
+    def answer(
+        self,
+        asked: Mapping[str, Question],
+        state: Callable[[], str],  # noqa: ARG002 - a server does not hang: it has a deadline
+    ) -> Generator[tuple[str, str | None], None, None]:
         """Yield id and reply as they come, as long as the ceiling allows.
 
         What a request can cost at most is reserved before it is sent, and what it did cost is
@@ -64,10 +68,10 @@ class Remote(Judge):
         path = paths.completion_store(f"judge-{self._slug}-charges")
         with closing(Ledger(path, self._params.max_total_tokens)) as ledger:
             log.info(
-                "%s: judge %s: at most %d tokens to send; %d of %d spent before",
-                stage, self._slug, sum(map(self._most, questions)), ledger.spent, ledger.limit,
+                "judge %s: at most %d tokens to send; %d of %d spent before",
+                self._slug, sum(map(self._most, asked.values())), ledger.spent, ledger.limit,
             )  # fmt: skip
-            waiting = {question.id: question for question in questions}
+            waiting = dict(asked)
             while waiting:
                 before = len(waiting)
                 for reply in self._send(list(waiting.values()), ledger):

@@ -1,0 +1,163 @@
+"""The schemas of all artifacts, as data: one per kind, with the columns that make its key.
+
+Column types are pyarrow's names for them, so that this module imports without pyarrow. What is
+measured of a turn stands in the rooms of `measures`, one module per measure and per context, and
+the columns of `grounding` follow from them: whoever reads such an artifact depends on its file,
+and the stage that writes the file depends on the rooms.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from userturn.base import registry
+
+PROMPT_KEY = ("dataset", "item")
+TURN_KEY = ("dataset", "item", "condition", "temperature", "sample")
+BASE = "base"
+"""The condition of an unperturbed answer."""
+SWAP = "swap"
+"""The condition under which a context shows another prompt's answer."""
+
+PROMPTS = {
+    "dataset": "string",
+    "item": "string",  # stable id inside the dataset
+    "order": "int64",  # place in the seeded order that `prompts.items` cuts
+    "text": "string",
+    "verifier": "string",  # module of `verifiers`; null: no published verifier
+    "target": "string",  # JSON that the verifier reads; null without a verifier
+    "reference_answer": "string",  # an answer that ships with the dataset, or null
+}
+ANSWERS = {
+    "dataset": "string",
+    "item": "string",
+    "request_id": "string",  # null where nothing was generated
+    "context_tokens": "int64",
+    "text": "string",  # null where skipped
+    "token_ids": "list<int32>",
+    "end": "string",  # eos | stop_token | length | empty; null where skipped
+    "stop_token": "string",
+    "skipped": "string",  # why nothing was generated, or null
+}
+SCORES = {
+    "dataset": "string",
+    "item": "string",
+    "verifier": "string",
+    "score": "float64",  # strict task score in [0, 1]; null: not scored
+    "score_loose": "float64",
+    "unscored": "string",  # why there is no score, or null
+}
+_TURN = {
+    "dataset": "string",
+    "item": "string",
+    "condition": "string",  # base, or a perturbation
+    "temperature": "float64",
+    "sample": "int64",
+}
+USER_TURNS = {
+    **_TURN,
+    "request_id": "string",
+    "seed": "int64",
+    "context_tokens": "int64",
+    "text": "string",
+    "token_ids": "list<int32>",
+    "end": "string",
+    "stop_token": "string",
+    "stripped": "bool",  # a control word of the family was cut off the end
+    "skipped": "string",
+}
+CONTROLS = {**USER_TURNS, "answer": "string"}  # the perturbed answer that the context shows
+LABELS = {
+    **_TURN,
+    "judge": "string",
+    "label": "string",  # labels.Label; null: the judge gave no valid label
+    "invalid": "string",  # why there is no label, or null
+    "reason": "string",  # the rule that fired, or the judge's rationale
+    "rubric": "string",  # hash of the thresholds or of the rubric text
+    "evidence_turn": "string",  # an LLM judge's quote from the turn; null without one
+    "evidence_answer": "string",  # its quote from the answer; empty where it reacts to none
+    "request_ids": "list<string>",  # what it was asked: once or twice; null for other judges
+    "responses": "list<string>",  # its replies as they came, in the order of request_ids
+}
+_REFERENCE = {
+    "set": "string",  # slug of `reference`
+    "item": "string",  # place in the set's order
+    "kind": "string",  # how it was made, see judges/calibration/reference.py
+    "label": "string",  # labels.Label that it has by construction
+    "given": "string",  # label of the judge of the study, or null
+    "given_probability": "float64",  # of a follow-up; null where a rule gave the label
+    "fitted": "string",  # label of a judge fitted on the other folds, or null
+    "fitted_probability": "float64",
+    "elsewhere": "string",  # label of a judge fitted on the other sets, or null
+    "elsewhere_probability": "float64",
+    "fold": "int64",  # fold of its conversation
+    "query": "string",
+    "answer": "string",
+    "turn": "string",
+    "word_overlap": "float64",  # share of its content words that the answer has
+}
+KEYS: dict[str, tuple[str, ...]] = {
+    "prompts": PROMPT_KEY,
+    "answers": PROMPT_KEY,
+    "scores": PROMPT_KEY,
+    "user_turns": TURN_KEY,
+    "controls": TURN_KEY,
+    "grounding": TURN_KEY,
+    "labels": (*TURN_KEY, "judge"),
+    "reference": ("set", "item", "kind"),
+}
+_FIXED = {
+    "prompts": PROMPTS,
+    "answers": ANSWERS,
+    "scores": SCORES,
+    "user_turns": USER_TURNS,
+    "controls": CONTROLS,
+    "labels": LABELS,
+}
+
+_FIRST_CONTEXTS = ("own", "swapped", "assistant", "elsewhere")
+_FIRST_MEASURES = ("grounding", "role_voice", "relevance", "restatement", "echo", "loop")
+"""Order of columns; contexts and measures that are added come behind these, by name."""
+
+
+@cache
+def columns(kind: str) -> dict[str, str]:
+    """Columns of an artifact with their types, in order.
+
+    >>> columns("scores")["score"]
+    'float64'
+
+    Args:
+        kind: Key of KEYS.
+    """
+    if kind == "grounding":
+        return {**_TURN, **measured()}
+    if kind == "reference":
+        return {**_REFERENCE, **measured()}
+    return _FIXED[kind]
+
+
+@cache
+def measured() -> dict[str, str]:
+    """What is measured of a turn: column and type.
+
+    `tokens` is the turn's length for the scorer, 0 where there is nothing to score; then come the
+    log-probability of the turn behind each context, in nats, and the measures. They are null where
+    they cannot be worked out.
+    """
+    contexts = dict.fromkeys([*_FIRST_CONTEXTS, *registry.names("measures.contexts")])
+    measures = registry.declared("measures.kinds", "MEASURE", first=_FIRST_MEASURES)
+    return {
+        "tokens": "int64",
+        **{sum_column(name): "float64" for name in contexts},
+        **{name: measure.type for name, measure in measures.items()},
+    }
+
+
+def sum_column(context: str) -> str:
+    """Column of a turn's log-probability behind a context.
+
+    >>> sum_column("own"), sum_column("swapped")
+    ('log_p', 'log_p_swapped')
+    """
+    return "log_p" if context == "own" else f"log_p_{context}"

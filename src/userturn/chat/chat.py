@@ -1,0 +1,265 @@
+"""Roles: a conversation as the exact token ids a model is given, and the tokens that end a turn.
+
+Everything is derived from the tokenizer and its chat template; nothing here knows a model family.
+`codec` keeps control tokens apart from text that spells them; `layout` reads off the template what
+it writes around turns. With them a ChatML model that was asked `Q` and answered `A` is given, in
+front of its user turn (⏎ is a newline, and one token):
+
+    <|im_start|>user⏎Q<|im_end|>⏎<|im_start|>assistant⏎A<|im_end|>⏎<|im_start|>user⏎
+
+That is the three-message conversation [user Q, assistant A, user SLOT], cut at the slot. In front
+of the answer it was given [user Q] and the generation prompt, which ends in `assistant⏎`. Where a
+template shows a finished answer otherwise than it was generated, say without its think block, the
+mode `live` puts the answer behind what the model saw, and `history` renders the conversation anew.
+
+A context ends with the tokens of the header as they stand alone. They are a prefix of the complete
+conversation's tokens unless the user turn begins with whitespace that merges with a newline at the
+header's end (1 of 2,820 prompts of MT-Bench, Arena-Hard, GSM8K, IFBench and IFEval, under
+SmolLM2's tokenizer); `Chat.self_check` refuses headers that merge with ordinary text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from userturn.base.errors import EngineError, TemplateError
+from userturn.chat import check, stops
+from userturn.chat.codec import Codec, clip
+from userturn.chat.layout import Layout, read
+from userturn.chat.stops import StopSet
+from userturn.chat.template import Template
+from userturn.engines import folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from userturn.study import models
+
+Mode = Literal["history", "live"]
+"""`history`: as a real three-message conversation renders. `live`: what answer generation saw, the
+answer, then the template's way from an answer to a user turn."""
+
+
+class Chat:
+    """A tokenizer with its chat template: conversations in, token ids out.
+
+    Args:
+        tokenizer: Any fast Hugging Face tokenizer with a chat template.
+        template_kwargs: Passed to the template, such as `enable_thinking` or a fixed date.
+        extra_stop: Spelling of more special tokens that end a user turn.
+        strip_suffixes: Control words that models write after a user turn, for `strip`.
+        eos_ids: End-of-sequence ids beside the tokenizer's own (`generation_config.json`).
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template_kwargs: Mapping[str, Any],
+        extra_stop: Sequence[str] = (),
+        strip_suffixes: Sequence[str] = (),
+        eos_ids: Sequence[int] = (),
+    ) -> None:
+        self._template = Template(tokenizer, template_kwargs)
+        self._layouts: dict[Codec, Layout] = {}
+        self._extra_stop = tuple(extra_stop)
+        self._strip_suffixes = tuple(strip_suffixes)
+        self._eos_ids = tuple(eos_ids)
+
+    @property
+    def name(self) -> str:
+        """The model, for messages."""
+        return self._template.name
+
+    @classmethod
+    def load(cls, model_dir: Path, params: models.Chat) -> Chat:
+        """Read the tokenizer, template and end-of-sequence ids of a local model directory.
+
+        Raises:
+            TemplateError: The directory holds no usable tokenizer or no chat template.
+        """
+        from transformers import AutoTokenizer
+
+        if not model_dir.is_dir():
+            raise TemplateError(f"{model_dir}: is not a directory; run `dvc repro` to fetch it")
+        try:
+            eos_ids = sorted(folder.generation_eos_ids(model_dir))
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(model_dir), local_files_only=True, trust_remote_code=False
+            )
+        except EngineError as error:
+            raise TemplateError(str(error)) from None
+        except Exception as error:  # a broken tokenizer.json raises a bare Exception
+            reason = folder.why(error, model_dir)
+            raise TemplateError(
+                f"{model_dir}: its tokenizer cannot be loaded ({reason}); fetch the model again"
+            ) from error
+        return cls(
+            tokenizer,
+            params.template_kwargs,
+            params.extra_stop,
+            params.strip_suffixes,
+            eos_ids,
+        )
+
+    # --- contexts -----------------------------------------------------------------------------
+
+    def answer_context(self, query: str) -> tuple[int, ...]:
+        """Ids in front of an answer: the query as a user turn, then the generation prompt.
+
+        Raises:
+            TemplateError: The template rejects, drops or alters the query.
+        """
+        codec = self._template.codec(query)
+        return codec.encode(self._template.conversation(codec, [query], prompt=True))
+
+    def reply_context(self, query: str) -> tuple[int, ...]:
+        """`answer_context`, and what the template puts between it and an answer's content.
+
+        Behind it a model writes content at once, without reasoning, as constrained decoding needs.
+
+        Raises:
+            TemplateError: The template rejects, drops or alters the query.
+        """
+        layout = self._layout(query)
+        opener = layout.codec.encode_after(layout.prompt, layout.opener)
+        return (*self.answer_context(query), *opener)
+
+    def user_context(self, query: str, answer: str, mode: Mode) -> tuple[int, ...]:
+        """Ids in front of a user turn that follows an answer; the last ones are the user header.
+
+        Args:
+            query: The first user turn.
+            answer: The assistant's turn as a conversation keeps it, see `answer_text`.
+            mode: See `Mode`. `live` begins with exactly the ids of `answer_context(query)`.
+
+        Raises:
+            TemplateError: The template rejects, drops or alters a turn.
+        """
+        return self._context(query, answer, mode, "user")
+
+    def assistant_context(self, query: str, answer: str, mode: Mode) -> tuple[int, ...]:
+        """`user_context` with the assistant's header where the user's stands, for role voice.
+
+        The header is taken from an assistant turn that follows a user turn, since templates reject
+        two assistant turns in a row.
+        """
+        return self._context(query, answer, mode, "assistant")
+
+    def _context(self, query: str, answer: str, mode: Mode, role: str) -> tuple[int, ...]:
+        layout = self._layout(query, answer)
+        codec = layout.codec
+        header, other = layout.headers["user"], layout.headers[role]
+        if mode == "history":
+            text = self._template.conversation(codec, [query, answer, codec.slots[2]])
+            left = text.partition(codec.slots[2])[0]
+            if not left.endswith(header):
+                behind = clip([query, answer])
+                raise self._template.broken(f"opens another user turn behind {behind}")
+            return codec.encode(left.removesuffix(header) + other)
+        return (
+            *self.answer_context(query),
+            *codec.encode_after(layout.prompt, layout.opener),
+            *codec.encode_after(layout.headers["assistant"], answer),
+            *codec.encode(layout.tail.removesuffix(header) + other),
+        )
+
+    # --- text and ids -------------------------------------------------------------------------
+
+    def encode_content(self, text: str) -> tuple[int, ...]:
+        """Ids that a text has inside a user turn, right behind the header; never control tokens."""
+        layout = self._layout(text)
+        return layout.codec.encode_after(layout.headers["user"], text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, special tokens spelled out, spaces as they are."""
+        return str(
+            self._template.tokenizer.decode(
+                list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def answer_text(self, ids: Sequence[int]) -> str:
+        """What a conversation keeps of a generated answer: its content, without its reasoning.
+
+        Where the template puts control tokens between the generation prompt and an answer's content
+        (the end of a think block, the opening of a final channel), the answer begins behind their
+        last occurrence, and is empty if the model never got there. Elsewhere it is all of `ids`.
+        """
+        layout = self._layout()
+        codec, opener = layout.codec, layout.opener
+        marked = codec.last_marks(opener)
+        if not marked:
+            return self.decode(ids)
+        sought, given = codec.encode(marked), tuple(ids)
+        ends = range(len(given), len(sought) - 1, -1)
+        places = (end for end in ends if given[end - len(sought) : end] == sought)
+        if (start := next(places, None)) is None:
+            return ""
+        return self.decode(given[start:]).removeprefix(opener.rpartition(marked)[2])
+
+    def strip(self, text: str) -> tuple[str, bool]:
+        """Cut control words off the end of a user turn; say whether there were any."""
+        kept, words = text, [word for word in self._strip_suffixes if word]
+        while word := next((word for word in words if kept.rstrip().endswith(word)), ""):
+            kept = kept.rstrip().removesuffix(word)
+        return kept, kept != text
+
+    # --- ends ---------------------------------------------------------------------------------
+
+    @cached_property
+    def user_stop(self) -> StopSet:
+        """Ends of a user turn: the template's end, every role header, EOS, `extra_stop`.
+
+        Raises:
+            TemplateError: A stop is not one special token, or there is none.
+        """
+        return stops.user_stop(
+            self._template, self._layout(), self._eos_ids, self._extra_stop, self._strip_suffixes
+        )
+
+    @cached_property
+    def answer_stop(self) -> StopSet:
+        """Ends of an answer: the template's end of a last turn, EOS, headers of other roles.
+
+        Raises:
+            TemplateError: As `user_stop`.
+        """
+        return stops.answer_stop(self._template, self._layout(), self._eos_ids)
+
+    @cached_property
+    def header_ids(self) -> frozenset[int]:
+        """The control tokens that open turns, one for each role at most."""
+        return frozenset(stops.openers(self._layout()))
+
+    # --- checks and identity ------------------------------------------------------------------
+
+    @property
+    def template_hash(self) -> str:
+        """Hash (64 hexadecimal digits) of the template's text and its arguments."""
+        return self._template.hash
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Ids that content never has: special tokens, and added tokens that the template writes."""
+        return frozenset(self._template.controls.values())
+
+    def self_check(self) -> None:
+        """Refuse a template that does not carry a conversation as it is.
+
+        Raises:
+            TemplateError: The template rejects the roles; drops, repeats, reorders, merges or
+                alters turns (whitespace around them aside); does not tell user from assistant;
+                writes no generation prompt; or its user header merges with the text behind it.
+        """
+        check.check(self._template, self._layout(*check.PROBES, *check.OPENINGS))
+        _ = self.user_stop, self.answer_stop
+
+    def _layout(self, *texts: str) -> Layout:
+        """What the template writes around turns, in marks that none of the texts holds."""
+        codec = self._template.codec(*texts)
+        if codec not in self._layouts:
+            self._layouts[codec] = read(self._template, codec)
+        return self._layouts[codec]

@@ -1,0 +1,94 @@
+"""Colours, and how each model looks in every figure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from userturn.artifacts.csv_file import Row
+from userturn.artifacts.labels import Label
+
+# Okabe and Ito's colours, which readers with any colour vision can tell apart.
+FAMILY_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+LABEL_COLOURS = {
+    Label.FOLLOWUP: "#0072B2",
+    Label.RESTATEMENT: "#E69F00",
+    Label.ASSISTANT_VOICE: "#D55E00",
+    Label.UNRELATED: "#CC79A7",
+    Label.GENERIC: "#009E73",
+    Label.META: "#56B4E9",
+    Label.EMPTY: "#DDDDDD",
+    Label.DEGENERATE: "#777777",
+}
+WHITE_TEXT = (Label.FOLLOWUP, Label.ASSISTANT_VOICE, Label.GENERIC, Label.DEGENERATE)
+INK, AXIS, MUTED, FAINT, SHADE = "#222222", "#444444", "#666666", "#9a9a9a", "#f0f3f7"
+
+
+@dataclass(frozen=True)
+class ModelLook:
+    """How a model looks in every figure.
+
+    Attributes:
+        slug: Its slug.
+        name: Family and size where they tell it from the others, else the slug.
+        short: Its size, else the slug.
+        family: Model family.
+        colour: The family's hue, darker for larger models.
+    """
+
+    slug: str
+    name: str
+    short: str
+    family: str
+    colour: str
+
+
+def model_looks(rows: Sequence[Row]) -> list[ModelLook]:
+    """Looks of the models, in the order of the table: families, each from small to large.
+
+    Args:
+        rows: Table `models`.
+    """
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    sizes = [(row["family"], row["parameters"]) for row in rows]
+    looks = []
+    for row in rows:
+        slug, family, size = row["model"], row["family"], _size(row["parameters"])
+        told = size and sizes.count((family, row["parameters"])) == 1
+        kin = [other["model"] for other in rows if other["family"] == family]
+        hue = FAMILY_COLOURS[families.index(family) % len(FAMILY_COLOURS)]
+        looks.append(
+            ModelLook(
+                slug=slug,
+                name=f"{family} {size}" if told else slug,
+                short=size if told else slug,
+                family=family,
+                colour=_tone(hue, kin.index(slug), len(kin)),
+            )
+        )
+    return looks
+
+
+def mix(colour: str, other: str, share: float) -> str:
+    """A colour mixed with a share of another."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (
+        (1 - share) * one + share * two
+        for one, two in zip(to_rgb(colour), to_rgb(other), strict=True)
+    )
+    return to_hex((red, green, blue))
+
+
+def _size(parameters: float | None) -> str:
+    if parameters is None:
+        return ""
+    return f"{parameters:g}B" if parameters >= 0.5 else f"{1000 * parameters:g}M"
+
+
+def _tone(hue: str, place: int, count: int) -> str:
+    """A family's hue for its model number `place` of `count`: light for small, dark for large."""
+    if count == 1:
+        return hue
+    spread = (2 * place / (count - 1) - 1) * (1 - 1 / count)  # below 0 lighter, above 0 darker
+    return mix(hue, "white", -0.7 * spread) if spread < 0 else mix(hue, "black", 0.55 * spread)

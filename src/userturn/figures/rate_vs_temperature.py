@@ -1,0 +1,98 @@
+"""Figure: follow-up rate over the temperature grid, all datasets pooled, then each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from userturn.artifacts.csv_file import Columns, Kind, Row, of
+from userturn.artifacts.schemas import BASE
+from userturn.figures._colours import ModelLook, mix
+from userturn.figures._figure import (
+    SHOWN,
+    Drawing,
+    Plot,
+    Source,
+    by_dataset,
+    chosen,
+    datasets,
+)
+from userturn.figures._labels import NOTHING_VALID, RATE, dataset_name, footer
+from userturn.figures._page import Layout, entry, lay_out, no_data
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLE = "Genuine follow-up rate over sampling temperature"
+COLUMNS: Columns = {
+    **SHOWN,
+    **of(Kind.NUMBER, "rate low high"),
+    **of(Kind.COUNT, "prompts samples"),
+}
+FEW = 3  # models up to which curves have bands
+
+
+def draw(source: Source) -> Drawing:
+    """Draw a curve per model: with a band where models are few, with bars side by side else."""
+    rates = source.table("rates")
+    rows = [row for row in rates if row["condition"] == BASE and row["rate"] is not None]
+    if not rows:
+        return no_data(source, TITLE, NOTHING_VALID)
+    models = source.models_in(rows)
+    alone, few = len(models) == 1, len(models) <= FEW
+    temperatures = sorted({row["temperature"] for row in rows})
+    layout = Layout(
+        title=TITLE,
+        subtitle=(f"{models[0].name}; " if alone else "")
+        + "temperature 0 is greedy decoding"
+        + ("" if few else "; at each temperature the models stand side by side"),
+        footer=footer(rows),
+        panels=[dataset_name(name) for name in datasets(rows)],
+        height=1.5 if few else 1.7,
+        most_columns=3 if few else 2,
+        legend=[] if alone else [entry(model.colour, model.name) for model in models],
+        x_label="softmax temperature",
+        y_label=RATE,
+    )
+    page = lay_out(source, layout)
+    span = (temperatures[-1] - temperatures[0]) or 1.0
+    step = min((warm - cold for cold, warm in pairwise(temperatures)), default=span)
+    dodge = 0.0 if few else 0.6 * step / (len(models) - 1)
+    margin = 0.07 * span if few else 0.4 * step
+    top = max(10.0, 104 * max(row["high"] for row in rows))
+    for axes, shown in zip(page.axes, by_dataset(rows), strict=True):
+        axes.set(xlim=(temperatures[0] - margin, temperatures[-1] + margin), ylim=(0, top))
+        axes.set_xticks(temperatures, [f"{value:g}" for value in temperatures])
+        axes.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
+        axes.grid(visible=False, axis="x")
+        for place, model in enumerate(models):
+            ours = [row for row in shown if row["model"] == model.slug]
+            shift = dodge * (place - (len(models) - 1) / 2)
+            _draw_curve(axes, ours, model, shift, few)
+    return Drawing(page.figure, chosen(rows, COLUMNS))
+
+
+def _draw_curve(axes: Axes, rows: Sequence[Row], model: ModelLook, shift: float, few: bool) -> None:
+    x = [row["temperature"] + shift for row in rows]
+    rate, low, high = ([100 * row[name] for row in rows] for name in ("rate", "low", "high"))
+    if few and len(rows) > 1:
+        axes.fill_between(x, low, high, color=model.colour, alpha=0.14, linewidth=0)
+    else:
+        pale = mix(model.colour, "white", 0.35)
+        axes.vlines(x, low, high, color=pale, linewidth=1.4 if few else 0.9)
+    axes.plot(
+        x,
+        rate,
+        "o-",
+        color=model.colour,
+        linewidth=1.6 if few else 0.8,
+        markersize=4.5 if few else 3.2,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+FIGURE = Plot(COLUMNS, draw)

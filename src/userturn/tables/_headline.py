@@ -1,0 +1,96 @@
+"""The headline: the numbers of `reports/metrics.json`, numbers at the leaves.
+
+They are the primary judge's, over all prompts pooled; what has no data is left out.
+"""
+
+from __future__ import annotations
+
+import json
+
+from userturn.artifacts.csv_file import Row
+from userturn.artifacts.schemas import BASE
+from userturn.base import paths
+from userturn.study.judges import LIKELIHOOD
+from userturn.study.report import ALL
+from userturn.study.study import Study
+from userturn.tables._groups import GREEDY
+from userturn.tables._results import Results
+
+COUNTS = ("prompts", "samples", "invalid", "truncated", "empty", "skipped")
+
+
+def headline(results: Results) -> Row:
+    """Facts of the study, numbers of every model, and what the judge is worth."""
+    items = results.prompts.group_by("dataset").len().sort("dataset").rows()
+    return {
+        "study": {**study_facts(results.study), "prompts": dict(items)},
+        "model": {model.slug: model_numbers(results, model.slug) for model in results.models},
+        "calibration": _calibration(),
+    }
+
+
+def study_facts(study: Study) -> Row:
+    """What a reader of the numbers must know of the study."""
+    primary = study.classify.primary
+    if primary == LIKELIHOOD:
+        basis = {"thresholds": study.classify.likelihood.origin}
+    else:
+        basis = {"rubric": study.judge[primary].rubric}
+    return {
+        "seed": study.seed,
+        "judge": primary,
+        **basis,
+        "confidence": study.statistics.confidence,
+    }
+
+
+def model_numbers(results: Results, slug: str) -> Row:
+    """Numbers of one model.
+
+    `highest_rate` is the highest over the temperatures, hence a little optimistic.
+    """
+    rates, labels, controls = (
+        [
+            row
+            for row in results.table(name)
+            if row["primary"] and (row["dataset"], row["model"]) == (ALL, slug)
+        ]
+        for name in ("rates", "labels", "controls")
+    )
+    coldest = min(results.study.perturb.temperatures)
+    base = [row for row in rates if row["condition"] == BASE and row["rate"] is not None]
+    greedy = [row for row in base if row["temperature"] == GREEDY]
+    best = max(base, key=lambda row: (row["rate"], -row["temperature"]), default={})
+    return {
+        "followup_rate": _known(greedy[0] if greedy else {}, "rate", "low", "high", *COUNTS),
+        "highest_rate": _known(best, "temperature", "rate"),
+        "accuracy": {
+            row["dataset"]: row["strict"]
+            for row in results.table("accuracy")
+            if row["model"] == slug and row["strict"] is not None
+        },
+        "controls": {
+            row["condition"]: row["difference"]
+            for row in controls
+            if row["temperature"] == coldest and row["difference"] is not None
+        },
+        "labels": {
+            row["label"]: row["share"]
+            for row in labels
+            if (row["condition"], row["temperature"]) == (BASE, GREEDY) and row["share"] is not None
+        },
+    }
+
+
+def _calibration() -> Row:
+    """How the likelihood judge does on turns of known label.
+
+    A probe has none, nor has a judge fitted here whose conversations are all of one fold.
+    """
+    path = paths.CALIBRATION / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return dict(report.get("given", {}))
+
+
+def _known(row: Row, *names: str) -> Row:
+    return {name: row[name] for name in names if row.get(name) is not None}

@@ -1,0 +1,55 @@
+"""Table `controls`: each perturbation against `base` at its temperature, over the same prompts.
+
+`moved_as_expected` is `yes` or `no` where the interval of the difference excludes zero, else
+`undecided`.
+"""
+
+from __future__ import annotations
+
+from userturn.artifacts.csv_file import Kind, Row
+from userturn.artifacts.schemas import BASE
+from userturn.perturbations import named
+from userturn.stats.intervals import Interval
+from userturn.tables._groups import grid
+from userturn.tables._intervals import CONTRAST, contrast, contrast_row, with_holm
+from userturn.tables._results import Judged, Results
+from userturn.tables._table import GROUP, Table
+
+
+def rows(results: Results) -> list[Row]:
+    """One row per judge, model and perturbed group."""
+    return with_holm([row for judged in results.judged() for row in rows_of(judged)])
+
+
+def rows_of(judged: Judged) -> list[Row]:
+    """Contrasts without their correction."""
+    made = []
+    for dataset, condition, temperature in grid(judged.study):
+        if condition == BASE:
+            continue
+        group = dataset, condition, temperature
+        against = judged.groups[dataset, BASE, temperature]
+        between = contrast(judged.study, against, judged.groups[group])
+        made.append(
+            {
+                **judged.identity(group),
+                **contrast_row(judged.study, between),
+                "expected": named(condition).expected,
+                "moved_as_expected": _moved(between.difference, named(condition).expected),
+            }
+        )
+    return made
+
+
+def _moved(difference: Interval, expected: str) -> str | None:
+    if difference.low is None or difference.high is None:
+        return None
+    if difference.low <= 0 <= difference.high:
+        return "undecided"
+    return "yes" if (difference.low > 0) == (expected == "up") else "no"
+
+
+TABLE = Table(
+    {**GROUP, **CONTRAST, "expected": Kind.NAME, "moved_as_expected": Kind.NAME},
+    rows,
+)

@@ -1,0 +1,50 @@
+"""Which user turns a study wants: the one grid that is generated, counted and verified. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from userturn.artifacts.schemas import BASE
+from userturn.study.study import Study
+
+Place = tuple[str, str]
+"""Dataset and item: a prompt, and its answer."""
+Kind = Literal["user_turns", "controls"]
+
+
+class TurnKey(NamedTuple):
+    """Which user turn (schemas.TURN_KEY)."""
+
+    dataset: str
+    item: str
+    condition: str
+    temperature: float
+    sample: int
+
+
+def turn_keys(study: Study, kind: Kind, places: Iterable[Place]) -> list[TurnKey]:
+    """Every user turn behind the answers to some prompts; greedy has one sample.
+
+    Args:
+        study: The study.
+        kind: `user_turns` behind the answers themselves, or `controls` behind perturbed ones.
+        places: The prompts.
+    """
+    conditions: Iterable[str] = [BASE]
+    temperatures = study.generate.user_turn.temperatures
+    if kind == "controls":
+        conditions, temperatures = study.perturb.conditions, study.perturb.temperatures
+    samples = study.generate.user_turn.samples
+    return [
+        TurnKey(*place, condition, temperature, sample)
+        for place in places
+        for condition in conditions
+        for temperature in temperatures
+        for sample in range(1 if temperature == 0 else samples)
+    ]
+
+
+def turns_per_prompt(study: Study, kind: Kind) -> int:
+    """How many user turns that is behind one answer."""
+    return len(turn_keys(study, kind, [("", "")]))
