@@ -212,7 +212,7 @@ class _KeptContext:
         import torch
         from transformers import DynamicCache
 
-        self._engine, self._size = engine, len(context)
+        self._engine = engine
         # Made without a configuration, the cache keeps sliding-window layers whole, so that it
         # can be cut; the attention mask applies the window.
         self._cache: Any = DynamicCache()
@@ -230,7 +230,7 @@ class _KeptContext:
         rest = self._engine.forward(
             fed, len(target) - 1, past_key_values=self._cache, use_cache=True
         )
-        self._cache.crop(self._size)
+        self._cache.crop(1 - len(target))
         return torch.cat([self._behind, rest], dim=1)[0]
 
 
