@@ -362,3 +362,10 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
     assert len(server.charges) == MANY
     assert sum(server.charges.values()) == MANY + len(paid) - stored
     assert server.failed > MANY * 0.08
+
+
+@pytest.mark.parametrize("stated", [-25_000_000, "7", float("nan"), True, None])
+def test_a_token_count_that_is_none_is_charged_at_its_most(server, stated):
+    answer = {"choices": [{"message": {"content": "{}"}}], "usage": {"total_tokens": stated}}
+    remote = Remote("remote", study_with().judge["remote"])
+    assert remote._read(answer) == ("{}", None)

@@ -17,7 +17,6 @@ from userturn.judges.llm import reply as llm
 from userturn.judges.llm.judge import Judge, Question
 from userturn.judges.llm.ledger import Ledger
 from userturn.study.judges import ServerJudge
-from userturn.study.sources import expand
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class Remote(Judge):
     def __init__(self, slug: str, params: ServerJudge) -> None:
         self._slug, self._params = slug, params
         self._server = _ChatServer(
-            expand(params.base_url),
+            params.base_url,
             key_env=params.key_env,
             concurrency=params.concurrency,
             retries=params.retries,
@@ -117,7 +116,7 @@ class Remote(Judge):
         """Text of a chat completion, and the tokens it cost where the server says so."""
         try:
             text = answer["choices"][0]["message"]["content"]
-            tokens = (answer.get("usage") or {}).get("total_tokens")
+            tokens = _count((answer.get("usage") or {}).get("total_tokens"))
         except (KeyError, IndexError, TypeError, AttributeError):
             raise JudgeError(
                 f"judge.{self._slug}: the server's answer is no chat completion (keys: "
@@ -133,6 +132,11 @@ class Remote(Judge):
     def _most(self, question: Question) -> int:
         """Most tokens that a request can cost: a token is at least a byte."""
         return len(json.dumps(question.body, ensure_ascii=False).encode()) + self._params.max_tokens
+
+
+def _count(value: Any) -> int | None:
+    """Tokens as a server states them; None where that is no count, and the most is charged."""
+    return value if type(value) is int and value >= 0 else None
 
 
 class _ChatServer(Server):
