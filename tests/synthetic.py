@@ -40,6 +40,7 @@ TURNS = {
     Label.FOLLOWUP: "Why did you subtract {item} before the last step?",
     Label.RESTATEMENT: "How many apples does person {item} have?",
     Label.ASSISTANT_VOICE: "Sure! Here are {item} more ideas.",
+    Label.ON_TOPIC: "I like other harbour towns than {item}.",
     Label.UNRELATED: "A bat and a ball cost 1.10 in total.",  # memorised: the same everywhere
     Label.GENERIC: "Thanks!",
     Label.META: "I should now write as user {item}.",
@@ -158,7 +159,7 @@ def _draw_label(chance: float, rng: np.random.Generator) -> Label:
     if rng.random() < chance:
         return Label.FOLLOWUP
     others = [label for label in Label if label is not Label.FOLLOWUP]
-    return others[rng.choice(len(others), p=[0.22, 0.24, 0.26, 0.08, 0.06, 0.04, 0.10])]
+    return others[rng.choice(len(others), p=[0.18, 0.18, 0.20, 0.24, 0.06, 0.04, 0.03, 0.07])]
 
 
 def _prompt(dataset: str, item: int) -> Row:

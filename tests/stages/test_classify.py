@@ -141,6 +141,6 @@ def test_every_judge_has_a_row_per_turn_and_llm_judges_show_their_evidence(study
     assert len(asked["request_ids"]) == len(asked["responses"]) == 1
     assert (found["base", 2]["label"], found["base", 2]["request_ids"]) == ("empty", [])
     assert (found["base", 3]["label"], found["base", 3]["invalid"]) == (None, "too long")
-    assert {row["rubric"] for row in rows} == {llm.read_rubric("v1")[1]}
+    assert {row["rubric"] for row in rows} == {llm.read_rubric("v2")[1]}
     facts = provenance.read(path)["judges"]["remote"]
-    assert facts == {"type": "server", "model": "m", "rubric": "v1", "max_tokens": 256}
+    assert facts == {"type": "server", "model": "m", "rubric": "v2", "max_tokens": 256}

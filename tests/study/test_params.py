@@ -99,7 +99,7 @@ def write(folder: Path, keys: dict[str, Any]) -> Path:
         ),
         (
             lambda s: s.update(judge={"j": {"type": "local", "rubric": "v0"}}),
-            r"judge\.j\.rubric: unknown slug 'v0'; allowed here: v1",
+            r"judge\.j\.rubric: unknown slug 'v0'; allowed here: v1, v2",
         ),
         (
             lambda s: s.update(judge={"j": {"type": "server", "model": "m", "key": "k"}}),

@@ -205,7 +205,7 @@ def annotate(study, name, choose):
 def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
     """People call restatements follow-ups, which the judge never does; no sampling, no skips."""
     study = make_study(datasets=["a"], temperatures=[0, 1], samples=2)
-    build(study, items=40)
+    build(study, items=80)
     annotate(study, "ann", lambda text: "followup" if "?" in text else "generic")
     stage.run(study)
     got = load("corrected")
@@ -224,10 +224,10 @@ def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
         truth = sum(shares[row["temperature"], label] for label in ("followup", "restatement"))
         assert float(row["prediction_powered"]) == pytest.approx(truth, abs=1e-5)
         assert float(row["prediction_powered_low"]) < truth < float(row["prediction_powered_high"])
-        assert [row["specificity"], row["annotators"], row["labelled_prompts"]] == ["1", "1", "40"]
+        assert [row["specificity"], row["annotators"], row["labelled_prompts"]] == ["1", "1", "80"]
         assert 0 < float(row["sensitivity"]) < 1
         assert float(row["rogan_gladen"]) > float(row["rate"])
-    assert [row["labelled"] for row in got] == ["40", "80"] * 2
+    assert [row["labelled"] for row in got] == ["80", "160"] * 2
 
 
 def test_people_who_disagree_count_by_halves_and_skips_do_not_count():

@@ -66,8 +66,8 @@ def test_judging_again_runs_classify_and_sends_new_rows_only(
 
     # Another version of the rubric asks about every turn again, and generates nothing.
     rubrics = pulled.path / "src/userturn/judges/llm/rubrics"
-    (rubrics / "v2.txt").write_text((rubrics / "v1.txt").read_text() + "Be strict.\n")
-    pulled.edit(lambda params: params["judge"]["remote"].update(rubric="v2"))
+    (rubrics / "v3.txt").write_text((rubrics / "v1.txt").read_text() + "Be strict.\n")
+    pulled.edit(lambda params: params["judge"]["remote"].update(rubric="v3"))
     run = pulled.dvc("repro")
     assert run.status == 0, run.text
     assert "classify@alpha" in run.executed <= AFTERWARDS

@@ -1,5 +1,8 @@
 """The taxonomy: what a generated user turn is to the answer in front of it.
 
+A genuine follow-up reacts to this answer; sharing the subject of the query is not enough, and has a
+label of its own, `on_topic`. The definitions that readers go by: data/reference/GUIDE.md.
+
 The failure modes are those reported for arXiv 2604.02315 (section names unknown).
 """
 
@@ -12,6 +15,7 @@ class Label(StrEnum):
     """One label per user turn and judge."""
 
     FOLLOWUP = "followup"
+    ON_TOPIC = "on_topic"
     RESTATEMENT = "restatement"
     ASSISTANT_VOICE = "assistant_voice"
     UNRELATED = "unrelated"
@@ -23,6 +27,7 @@ class Label(StrEnum):
 
 MEANING: dict[Label, str] = {
     Label.FOLLOWUP: "reacts to this answer: asks about it, doubts it, uses it",
+    Label.ON_TOPIC: "on the subject, but takes nothing from the answer",
     Label.RESTATEMENT: "asks the same thing again",
     Label.ASSISTANT_VOICE: "sounds like the assistant: goes on answering, or offers help",
     Label.UNRELATED: "something new that has nothing to do with the answer",

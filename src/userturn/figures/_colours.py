@@ -12,11 +12,12 @@ from userturn.artifacts.labels import Label
 FAMILY_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LABEL_COLOURS = {
     Label.FOLLOWUP: "#0072B2",
+    Label.ON_TOPIC: "#56B4E9",
     Label.RESTATEMENT: "#E69F00",
     Label.ASSISTANT_VOICE: "#D55E00",
     Label.UNRELATED: "#CC79A7",
     Label.GENERIC: "#009E73",
-    Label.META: "#56B4E9",
+    Label.META: "#F0E442",
     Label.EMPTY: "#DDDDDD",
     Label.DEGENERATE: "#777777",
 }

@@ -20,7 +20,7 @@ LIKELIHOOD = "likelihood"
 class LlmJudge(Section):
     """What every LLM judge has."""
 
-    rubric: Slug = field("v1", "Version of the rubric (src/userturn/judges/llm/rubrics/).")
+    rubric: Slug = field("v2", "Version of the rubric (src/userturn/judges/llm/rubrics/).")
     max_tokens: Count = field(256, "Limit of a reply; one that is cut gives no label.", "tokens")
 
 

@@ -83,8 +83,8 @@ def test_annotators_get_the_same_turns_in_orders_of_their_own(tmp_path, monkeypa
     assert sample.read_or_draw(study, None) == sample.read_or_draw(study, 60) == lines
     assert {line.condition for line in lines} == {"base"}
     strata = Counter(line.stratum for line in lines)
-    assert len(strata) == 8
-    assert max(strata.values()) <= 60 / 8 + 2
+    assert len(strata) == 9
+    assert max(strata.values()) <= 60 / 9 + 2
     texts = [line.text for line in lines]
     ann, bob = (sample.shuffled(texts, name) for name in ("ann", "bob"))
     assert ann != bob

@@ -138,13 +138,13 @@ def test_a_colleagues_labels_fill_an_empty_store(server, monkeypatch, tmp_path):
 
 def test_the_ceiling_stops_the_run_and_keeps_what_was_paid_for(server):
     with pytest.raises(
-        JudgeError, match=r"ceiling of 12000 tokens.*raise judge\.remote\.max_total"
+        JudgeError, match=r"ceiling of 20000 tokens.*raise judge\.remote\.max_total"
     ):
-        judged(study_with(max_total_tokens=12_000), items(40))
+        judged(study_with(max_total_tokens=20_000), items(40))
     paid = sum(server.charges.values())
-    assert 8 <= paid <= 12_000 // TOKENS
+    assert 8 <= paid <= 20_000 // TOKENS
     with pytest.raises(JudgeError):
-        judged(study_with(max_total_tokens=12_000), items(40))
+        judged(study_with(max_total_tokens=20_000), items(40))
     assert sum(server.charges.values()) == paid  # the ceiling is over all runs
     found = judged(study_with(max_total_tokens=1_000_000), items(40))
     assert all(verdict.label for verdict in found.values())

@@ -16,7 +16,7 @@ from userturn.judges.llm import reply as llm
 from userturn.judges.llm.injections import PAIRS
 from userturn.judges.llm.reply import Item, Rejected
 
-RUBRIC, HASH = llm.read_rubric("v1")
+RUBRIC, HASH = llm.read_rubric("v2")
 ITEM = Item(
     "How do I keep basil alive?",
     "Give it six hours of sun,\nand pinch off the flowers.",
@@ -94,7 +94,8 @@ def test_the_rubric_comes_first_and_explains_every_label_to_choose_from() -> Non
 
 def test_a_rubric_never_changes_under_its_version() -> None:
     # Label rows hold this hash: another text is another version, in a file of its own.
-    assert HASH == "0aad797d548ab9f3"
+    hashes = {"v1": "0aad797d548ab9f3", "v2": "be256574457652c9"}
+    assert {version: llm.read_rubric(version)[1] for version in hashes} == hashes
 
 
 @cache
