@@ -256,6 +256,13 @@ def test_reference_answers_fill_the_context(run: Run) -> None:
     assert read("user_turns").filter(pl.col("text").is_null())["item"].unique().to_list() == ["b"]
 
 
+def test_another_temperature_of_turns_leaves_the_answers_as_they_are(run: Run) -> None:
+    run(*GENERATE)
+    before = paths.artifact("answers", "fake").read_bytes()
+    run(*GENERATE, temperatures=(0.0, 0.5))
+    assert paths.artifact("answers", "fake").read_bytes() == before
+
+
 def test_an_unknown_stage_is_named_with_those_there_are(run: Run) -> None:
     with pytest.raises(UserturnError, match=r"no stage 'generate@x'.*generate@fake"):
         stages.run(fake_study(), "generate", "x")

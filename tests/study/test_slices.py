@@ -30,9 +30,17 @@ def test_every_stage_has_the_parameters_that_dvc_resolves() -> None:
 def test_values_are_those_of_the_study(laptop: Study) -> None:
     values = slice_of(laptop, "generate@smollm2_135m")
     assert values["seed"] == 0
-    assert values["generate"]["user_turn"]["samples"] == 2
+    assert values["generate.user_turn"]["samples"] == 2
     assert values["model.smollm2_135m.chat"]["extra_stop"] == ["<|endoftext|>"]
     assert list(values) == sorted(values)
+
+
+def test_one_of_several_artifacts_may_depend_on_less(laptop: Study) -> None:
+    stage, key = "generate@smollm2_135m", "generate.user_turn"
+    less = slice_of(laptop, stage, without=[key])
+    assert set(slice_of(laptop, stage)) - set(less) == {key}
+    with pytest.raises(ValueError, match="not in list"):
+        slice_of(laptop, stage, without=["generate.user_turns"])
 
 
 def test_the_graph_is_that_of_the_code(

@@ -15,6 +15,9 @@ from userturn.turns.rows import answer_row, requests, turn_row
 
 log = logging.getLogger(__name__)
 
+TURNS_ALONE = ("generate.context", "generate.user_turn")
+"""Parameters that no answer depends on: with other ones its bytes stay, and what is made of it."""
+
 
 def run(study: Study, slug: str) -> None:
     """Write `data/answers/<slug>.parquet` and `data/user_turns/<slug>.parquet`.
@@ -34,9 +37,10 @@ def run(study: Study, slug: str) -> None:
         wanted = planner.user_turns(items, answers)
         done = completer.complete(requests(wanted), "user turns")
         turns = [turn_row(draft, done, chat) for draft in wanted]
-    made_by = provenance.of(stage, slice_of(study, stage), **completer.facts(planner))
-    files.write(paths.artifact("answers", slug), "answers", answers, made_by)
-    files.write(paths.artifact("user_turns", slug), "user_turns", turns, made_by)
+    facts = completer.facts(planner)
+    for kind, rows, others in (("answers", answers, TURNS_ALONE), ("user_turns", turns, ())):
+        params = slice_of(study, stage, without=others)
+        files.write(paths.artifact(kind, slug), kind, rows, provenance.of(stage, params, **facts))
     skipped = [row["skipped"] for row in [*answers, *turns] if row["skipped"]]
     if skipped:
         log.warning("%s: %d rows skipped, first reason: %s", stage, len(skipped), skipped[0])

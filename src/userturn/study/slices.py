@@ -7,7 +7,7 @@ the same ones as provenance.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1]
 REFERENCE = re.compile(r"\$\{([^}]+)\}")
 
 
-def slice_of(study: Study, stage: str) -> dict[str, Any]:
+def slice_of(study: Study, stage: str, without: Iterable[str] = ()) -> dict[str, Any]:
     """Values by dotted key, sorted, of the parameters that a stage depends on.
 
     The stage is that of this code, wherever it runs: a probe has no `dvc.yaml` in its folder.
@@ -30,10 +30,18 @@ def slice_of(study: Study, stage: str) -> dict[str, Any]:
     Args:
         study: The study.
         stage: Name of the stage, with its slug if it has one.
+        without: Keys as `dvc.yaml` has them that one of several artifacts of the stage does not
+            depend on. Its bytes then stay when they change, and so does what is made of it.
+
+    Raises:
+        ValueError: The stage has no such parameter.
     """
     values = study.model_dump(mode="json")
     name, _, slug = stage.partition("@")
-    keys = sorted(_resolved(key, slug, values) for key in _keys(_graph()[name]["params"]))
+    named = list(_keys(_graph()[name]["params"]))
+    for key in without:
+        named.remove(key)
+    keys = sorted(_resolved(key, slug, values) for key in named)
     return {key: value_at(values, key) for key in keys}
 
 
