@@ -32,6 +32,7 @@ from userturn.store.database import Store
 from userturn.store.kinds import COMPLETIONS
 from userturn.study.loading import load_study
 from userturn.study.study import Study
+from userturn.turns import planner
 
 ROOT = Path(__file__).parents[2]
 ITEMS, SAMPLES = 100, 18
@@ -119,14 +120,14 @@ def prepare() -> Callable[[], None]:
     items = json.loads(cached.read_text())
     chat = load_chat(probed, "fake")
     patch = pytest.MonkeyPatch()
-    patch.setattr(generate, "load_chat", lambda *_: chat)
+    patch.setattr(planner, "load_chat", lambda *_: chat)
     patch.setattr(generate, "read_prompts", lambda _: SimpleNamespace(to_dicts=lambda: items))
     for owner, name in ((Chat, "user_context"), (Chat, "answer_context"), (Chat, "decode")):
         patch.setattr(owner, name, lru_cache(None)(getattr(owner, name)))
     patch.setattr(Request, "id", property(lru_cache(None)(Request.id.fget)))
     with pytest.MonkeyPatch.context() as dry:
         dry.setenv("USERTURN_STORE", "dry")
-        dry.setattr(generate.artifacts, "write", lambda *_: None)
+        dry.setattr(generate.files, "write", lambda *_: None)
         generate.run(probed, "fake")
 
     add_all = Store.add_all

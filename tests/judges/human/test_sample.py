@@ -36,7 +36,8 @@ def test_allocation_is_as_equal_as_the_sizes_allow(sizes, data):
     full = [key for key in sizes if got[key] == sizes[key]]
     rest = [got[key] for key in sizes if key not in full]
     assert max(rest, default=0) - min(rest, default=0) <= 1
-    assert all(got[key] <= min(rest) for key in full if rest)
+    # Sizes 1, 3, 3 and six items: 1, 2, 3. What is left over may fill the last one.
+    assert all(got[key] <= min(rest) + 1 for key in full if rest)
 
 
 def test_every_turn_of_a_stratum_is_drawn_with_its_probability():

@@ -29,8 +29,10 @@ from userturn.judges.llm.reply import Item
 from userturn.judges.llm.server import Remote
 from userturn.stages.weights import run as make_weights
 from userturn.store import previous
+from userturn.store.database import Store
+from userturn.store.kinds import REPLIES
 from userturn.study.loading import load_study
-from userturn.study.study import Study
+from userturn.study.study import Registry, Study
 
 ROOT = Path(__file__).parents[3]
 STAGE = "classify@smollm2_135m"
@@ -319,7 +321,9 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
     raw = study.model_dump(mode="json")
     raw["classify"] |= {"judges": ["remote"], "primary": "remote"}
     raw["prompts"]["datasets"] = ["mt_bench"]
+    entries = {name: raw.pop(name) for name in Registry.model_fields}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    (tmp_path / "registry.yaml").write_text(yaml.safe_dump(entries))
     wanted = items(MANY)
     key = {"dataset": "mt_bench", "condition": "base", "temperature": 0.0, "sample": 0}
     rows = [{**key, "item": str(n), "text": item.answer} for n, item in enumerate(wanted)]
@@ -335,6 +339,7 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
     turns = [{**row, **done, "text": item.turn} for row, item in zip(rows, wanted, strict=True)]
     put("user_turns", "smollm2_135m", turns)
     put("controls", "smollm2_135m", [])
+    put("grounding", "smollm2_135m", [{**row, "tokens": 0} for row in rows])
 
     command = [sys.executable, "-c", CLASSIFY]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
@@ -347,7 +352,7 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
     while server.busy:
         time.sleep(0.01)
     paid = dict(server.charges)
-    with ask.CompletionStore(paths.completion_store("judge-remote")) as store:
+    with Store(paths.completion_store("judge-remote"), REPLIES) as store:
         stored = len(store)
     # Paid and lost: what had arrived or was on its way when the process was killed.
     assert 0 <= len(paid) - stored <= CONCURRENCY
