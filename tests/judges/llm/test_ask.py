@@ -300,7 +300,7 @@ def test_a_real_model_is_held_to_the_schema(tmp_path, monkeypatch, laptop, smoll
     replies = [text for verdict in found.values() for text in verdict.responses]
     assert len(replies) >= len(wanted)
     for text in replies:
-        jsonschema.validate(json.loads(text), llm.schema(bounded=True))
+        jsonschema.validate(json.loads(text), llm.schema("v2", bounded=True))
 
 
 # --- many labels, a bad server and a kill ---------------------------------------------------------

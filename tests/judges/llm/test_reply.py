@@ -16,7 +16,8 @@ from userturn.judges.llm import reply as llm
 from userturn.judges.llm.injections import PAIRS
 from userturn.judges.llm.reply import Item, Rejected
 
-RUBRIC, HASH = llm.read_rubric("v2")
+VERSIONS = {"v1": "0aad797d548ab9f3", "v2": "be256574457652c9"}
+RUBRIC, _ = llm.read_rubric("v2")
 ITEM = Item(
     "How do I keep basil alive?",
     "Give it six hours of sun,\nand pinch off the flowers.",
@@ -84,18 +85,39 @@ def test_a_number_that_the_data_holds_is_not_taken(monkeypatch: pytest.MonkeyPat
     assert re.fullmatch(r"[0-9a-f]{16}", mark)
 
 
-def test_the_rubric_comes_first_and_explains_every_label_to_choose_from() -> None:
-    assert llm.prompt(RUBRIC, ITEM).startswith(RUBRIC.strip())
-    for label in Label:
-        assert (f"\n{label.value}: " in RUBRIC) == (label in llm.LABELS) == (label != Label.EMPTY)
-    for key in llm.schema(bounded=False)["properties"]:
-        assert f"\n{key}: " in RUBRIC
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_rubric_comes_first_and_says_what_a_reply_holds(version: str) -> None:
+    text, _ = llm.read_rubric(version)
+    assert llm.prompt(text, ITEM).startswith(text.strip())
+    for key in llm.schema(version, bounded=False)["properties"]:
+        assert f"\n{key}: " in text
 
 
-def test_a_rubric_never_changes_under_its_version() -> None:
+def test_the_rubric_explains_every_label_to_choose_from_with_two_examples() -> None:
+    assert set(llm.explained("v2")) == set(llm.LABELS) == set(Label) - {Label.EMPTY}
+    examples = RUBRIC.partition("\nExamples")[2].replace("\n  ", " ")
+    for label in llm.LABELS:
+        assert len(re.findall(rf'" {label.value}: ', examples)) >= 2
+
+
+def test_an_old_rubric_offers_its_own_labels_alone() -> None:
+    # What a judge was asked by it before there was a label `on_topic` keeps its request id.
+    assert set(llm.LABELS) - set(llm.explained("v1")) == {Label.ON_TOPIC}
+    offered = llm.schema("v1", bounded=False)["properties"]["label"]["enum"]
+    assert offered == [label.value for label in llm.explained("v1")]
+
+
+@pytest.mark.parametrize(("version", "expected"), VERSIONS.items())
+def test_a_rubric_never_changes_under_its_version(version: str, expected: str) -> None:
     # Label rows hold this hash: another text is another version, in a file of its own.
-    hashes = {"v1": "0aad797d548ab9f3", "v2": "be256574457652c9"}
-    assert {version: llm.read_rubric(version)[1] for version in hashes} == hashes
+    assert llm.read_rubric(version)[1] == expected
+
+
+@pytest.mark.parametrize("label", llm.LABELS)
+def test_a_well_formed_reply_gives_any_label_to_choose_from(label: Label) -> None:
+    reply = llm.read_reply(json.dumps({**GOOD, "label": label.value}), ITEM)
+    assert isinstance(reply, llm.Reply)
+    assert reply.label is label
 
 
 @cache
@@ -181,7 +203,7 @@ def test_any_text_is_a_label_or_has_a_reason(text: str, item: Item) -> None:
 
 @pytest.mark.parametrize("bounded", [True, False])
 def test_the_schema_takes_what_is_read_and_nothing_else(bounded: bool) -> None:
-    schema = llm.schema(bounded=bounded)
+    schema = llm.schema("v2", bounded=bounded)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert list(schema["properties"]) == list(llm.Reply.model_fields)
     jsonschema.validate(GOOD, schema)

@@ -33,7 +33,9 @@ class Local(Judge):
             top_p=1.0,
             max_tokens=params.max_tokens,
             stop_ids=self._chat.answer_stop.ids,
-            json_schema=json.dumps(llm.schema(bounded=True)) if self._constrained else None,
+            json_schema=json.dumps(llm.schema(params.rubric, bounded=True))
+            if self._constrained
+            else None,
         )
         self._worker = Worker(
             slug,

@@ -83,6 +83,12 @@ def read_rubric(version: str) -> tuple[str, str]:
     return text, hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def explained(version: str) -> list[Label]:
+    """Labels that a rubric explains, each at the start of a line of its own."""
+    text = read_rubric(version)[0]
+    return [label for label in LABELS if f"\n{label.value}: " in text]
+
+
 def prompt(rubric: str, item: Item, rejected: Rejected | None = None) -> str:
     """What a judge is asked about one turn: the rubric, the data, and what to do.
 
@@ -108,10 +114,13 @@ def prompt(rubric: str, item: Item, rejected: Rejected | None = None) -> str:
     )
 
 
-def schema(*, bounded: bool) -> dict[str, Any]:
+def schema(rubric: str, *, bounded: bool) -> dict[str, Any]:
     """JSON schema of a reply, the evidence before the label that rests on it.
 
+    Only labels that the rubric explains can be chosen, so a question by an old rubric keeps its id.
+
     Args:
+        rubric: Version of the rubric.
         bounded: Limit the length of strings, which the strict mode of some servers refuses.
     """
 
@@ -122,7 +131,7 @@ def schema(*, bounded: bool) -> dict[str, Any]:
         "evidence_turn": text(QUOTE_CHARS),
         "evidence_answer": text(QUOTE_CHARS),
         "rationale": text(RATIONALE_CHARS),
-        "label": {"type": "string", "enum": [label.value for label in LABELS]},
+        "label": {"type": "string", "enum": [label.value for label in explained(rubric)]},
     }
     return {
         "type": "object",

@@ -39,7 +39,7 @@ class Remote(Judge):
             retries=params.retries,
             timeout_s=TIMEOUT_S,
         )
-        form = {"name": "label", "strict": True, "schema": llm.schema(bounded=False)}
+        form = {"name": "label", "strict": True, "schema": llm.schema(params.rubric, bounded=False)}
         self._common = {
             "model": params.model,
             "temperature": 0,
