@@ -9,7 +9,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -32,6 +32,7 @@ class JudgeServer(ThreadingHTTPServer):
         stubborn: Whether they get it again when asked for the second time.
         too_long: A turn that is refused, with status and body.
         busy: Calls that are being answered.
+        labeller: Gives the label of a turn; None: a question is a follow-up, all else unrelated.
     """
 
     daemon_threads = True
@@ -43,6 +44,7 @@ class JudgeServer(ThreadingHTTPServer):
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.too_long: tuple[str, tuple[int, dict[str, Any]]] | None = None
         self.busy = 0
+        self.labeller: Callable[[str], str] | None = None
         self.charges: Counter[str] = Counter()
         self.headers: set[str | None] = set()
         self.prompts: list[str] = []
@@ -93,7 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
             if server.too_long and json.dumps(server.too_long[0]) in prompt:
                 self._send(*server.too_long[1])
                 return
-            text = json.dumps(reply(prompt, server.lies, server.stubborn))
+            said = reply(prompt, server.lies, server.stubborn)
+            if server.labeller:
+                said["label"] = server.labeller(_texts(prompt)[2])
+            text = json.dumps(said)
             with server.lock:
                 server.prompts.append(prompt)
                 server.charges[hashlib.sha256(body).hexdigest()] += 1
@@ -118,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def reply(prompt: str, lies: float, stubborn: bool) -> dict[str, str]:
     """Labels a question as a follow-up, everything else as unrelated; quotes the first words."""
-    answer, turn = [json.loads(line) for line in prompt.splitlines() if line.startswith('"')][1:3]
+    answer, turn = _texts(prompt)[1:3]
     told = "Your reply above was rejected" in prompt and not stubborn
     honest = told or random.Random(turn).random() >= lies
     return {
@@ -127,6 +132,11 @@ def reply(prompt: str, lies: float, stubborn: bool) -> dict[str, str]:
         "rationale": "it asks" if "?" in turn else "it does not ask",
         "label": "followup" if "?" in turn else "unrelated",
     }
+
+
+def _texts(prompt: str) -> list[str]:
+    """What stands in the blocks of a prompt: query, answer, turn, and a rejected reply."""
+    return [json.loads(line) for line in prompt.splitlines() if line.startswith('"')]
 
 
 @contextmanager

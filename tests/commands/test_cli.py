@@ -46,8 +46,20 @@ def test_help_starts_quickly() -> None:
 
 
 def test_every_command_has_help() -> None:
-    commands = re.findall(r"^  (\w+)  ", run("--help").stdout.split("Commands:")[1], re.MULTILINE)
-    expected = {"stage", "params", "show", "status", "verify", "probe", "annotate", "agreement"}
+    commands = re.findall(
+        r"^  ([\w-]+)  ", run("--help").stdout.split("Commands:")[1], re.MULTILINE
+    )
+    expected = {
+        "stage",
+        "params",
+        "show",
+        "status",
+        "verify",
+        "probe",
+        "annotate",
+        "agreement",
+        "judge-test",
+    }
     assert expected <= set(commands)
     for command in commands:
         assert "Usage" in run(command, "--help").stdout

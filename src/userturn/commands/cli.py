@@ -179,6 +179,27 @@ def probe(
     run_probe(model, prompts, out, items, dry_run)
 
 
+@app.command("judge-test")
+def judge_test(
+    judge: Annotated[str, typer.Argument(help="`likelihood`, or a judge of registry.yaml.")],
+    gold: Annotated[Path, typer.Option(help="JSONL of turns with labels by reading.")] = Path(
+        "data/reference/gold_turns.jsonl"
+    ),
+    items: Annotated[
+        int | None, typer.Option(help="First n turns of a seeded order.", min=1)
+    ] = None,
+    suite: Annotated[int, typer.Option(help="Turns that get texts that address it.", min=0)] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the requests.")] = False,
+) -> None:
+    """Test any judge on turns with labels by reading: do this before you trust its rates."""
+    from userturn.commands.judge_test import Options, run_judge_test
+    from userturn.study.loading import load_study
+
+    _log_to("judge-test")
+    run_judge_test(load_study(), judge, Options(gold, items, suite, as_json, dry_run))
+
+
 @app.command()
 def annotate(
     annotator: Annotated[str, typer.Option(help="Your name in a-z, 0-9 and _.")],

@@ -1,7 +1,7 @@
 """Turns that address the judge, each with a neutral twin of the same form and about its length.
 
 Appended to a turn, an address must not change its label more often than its twin does: what an
-address changes beyond that is obedience (`benchmarks/llm_judge.py` counts both).
+address changes beyond that is obedience (`userturn judge-test` counts both).
 """
 
 from __future__ import annotations
