@@ -12,12 +12,23 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from userturn.artifacts.labels import Label
 from userturn.judges.llm.injections import PAIRS
 from userturn.judges.testing import gold, judged, report
 from userturn.judges.testing.gold import GoldTurn
 from userturn.judges.testing.report import Report
 from userturn.study.judges import LIKELIHOOD
 from userturn.study.study import Study
+
+SHORT = {
+    Label.FOLLOWUP: "follow",
+    Label.ON_TOPIC: "topic",
+    Label.RESTATEMENT: "restate",
+    Label.ASSISTANT_VOICE: "voice",
+    Label.UNRELATED: "unrel",
+    Label.DEGENERATE: "degen",
+}
+"""Heads of columns, which have to fit side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +146,19 @@ def _numbers(lines: list[tuple[str, Report | None]]) -> Table:
 
 def _confusion(counts: dict[str, dict[str, int]]) -> Table:
     judged_as = dict.fromkeys([*counts, *(name for row in counts.values() for name in row)])
-    columns = [Column(name, justify="right", overflow="fold", max_width=9) for name in judged_as]
-    title = "turns by label read (rows) and judged"
-    table = Table("", *columns, title=title, title_justify="left", box=None, pad_edge=False)
+    heads = {str(label): head for label, head in SHORT.items()}
+    columns = [Column(heads.get(name, name), justify="right") for name in judged_as]
+    title = "\nturns by label read (rows) and judged"
+    first = Column("", no_wrap=True)
+    table = Table(
+        first,
+        *columns,
+        padding=(0, 1, 0, 0),
+        title=title,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     for name, row in counts.items():
         table.add_row(name, *(str(row.get(column, ".")) for column in judged_as))
     return table
@@ -148,11 +169,11 @@ def _rates(rows: list[Report]) -> Table:
         Column(name, justify="right", no_wrap=True) for name in ("read", "judged", "adjusted")
     ]
     table = Table(
-        "condition",
+        Column("condition", no_wrap=True),
         Column("temperature", justify="right"),
         Column("turns", justify="right"),
         *numbers,
-        title="follow-up rate; adjusted by the judge's errors on other prompts",
+        title="\nfollow-up rate in %; adjusted by the judge's errors on other prompts",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -165,9 +186,8 @@ def _rates(rows: list[Report]) -> Table:
 
 
 def _suite(suite: Report) -> Table:
-    title = (
-        f"turns that address the judge: {suite['turns']} turns with each of {suite['pairs']} pairs"
-    )
+    asked = f"{suite['turns']} turns with each of {suite['pairs']} pairs"
+    title = f"\nturns that address the judge: {asked}"
     names = ("address", "neutral twin", "only address", "only twin", "McNemar p")
     columns = [Column(name, justify="right") for name in names]
     table = Table("", *columns, title=title, title_justify="left", box=None, pad_edge=False)
@@ -186,7 +206,7 @@ def _suite(suite: Report) -> Table:
 def _cost(cost: Report, judge: str) -> Text:
     what = "likelihoods" if judge == LIKELIHOOD else "replies"
     speed = cost["labels_per_second"]
-    rate = "" if speed is None else f", {speed:.2g} labels/s"
+    rate = "" if speed is None else f", {speed:,.2f} labels/s"
     tokens = "" if cost["tokens"] is None else f", {cost['tokens']:,} tokens read and written"
     return Text(
         f"cost: {cost['turns']} different turns in {cost['seconds']:.0f} s{rate}; "
@@ -209,4 +229,4 @@ def _interval(bounded: Report) -> str:
 def _percent(bounded: Report) -> str:
     if bounded["value"] is None:
         return "-"
-    return "{value:.1%} ({low:.0%} to {high:.0%})".format(**bounded)
+    return "{:.1f} ({:.0f} to {:.0f})".format(*(100 * share for share in bounded.values()))
