@@ -65,7 +65,7 @@ check: setup
 	lint-imports --no-cache
 	python -m userturn.workflow.dependencies
 	snakefmt --check Snakefile
-	pytest -m "not slow"
+	pytest --numprocesses=2 -m "not slow"
 
 deps: setup
 	python -m userturn.workflow.dependencies --fix

@@ -28,6 +28,8 @@ Params = dict[str, Any]
 SOURCE = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
 
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

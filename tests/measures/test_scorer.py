@@ -108,6 +108,7 @@ scores(fake_study(hang_seconds=0.5))
 """
 
 
+@pytest.mark.slow
 def test_a_hung_scorer_ends_the_process_and_loses_nothing(asked, monkeypatch):
     environment = {
         **os.environ,

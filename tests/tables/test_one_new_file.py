@@ -60,6 +60,7 @@ figures.run(study)
 """
 
 
+@pytest.mark.slow
 def test_a_table_and_a_figure_are_one_new_file_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,6 +252,7 @@ judged(Study.model_validate_json(sys.stdin.read()), items(16), "here")
 """
 
 
+@pytest.mark.slow
 def test_a_local_judge_that_hangs_ends_the_process_and_loses_nothing(local, tmp_path):
     raw = local.model_dump(mode="json")
     raw["model"]["smollm2_135m"]["engine"]["hang_seconds"] = 0.5
