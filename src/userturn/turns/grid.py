@@ -31,10 +31,10 @@ def turn_keys(study: Study, kind: Kind, places: Iterable[Place]) -> list[TurnKey
         kind: `user_turns` behind the answers themselves, or `controls` behind perturbed ones.
         places: The prompts.
     """
-    conditions: Iterable[str] = [BASE]
-    temperatures = study.generate.user_turn.temperatures
-    if kind == "controls":
+    if kind == "controls":  # depends on nothing that is said of the unperturbed turns
         conditions, temperatures = study.perturb.conditions, study.perturb.temperatures
+    else:
+        conditions, temperatures = [BASE], study.generate.user_turn.temperatures
     samples = study.generate.user_turn.samples
     return [
         TurnKey(*place, condition, temperature, sample)
