@@ -127,18 +127,21 @@ def write_artifacts(
                         rows["user_turns"].append(turn)
                     else:
                         rows["controls"].append({**turn, "answer": f"{condition} of {item}"})
-                    rows["grounding"].append(_measures(key, label, rng))
-                    rows["labels"] += [
-                        {
-                            **dict.fromkeys(schemas.LABELS),
-                            **key,
-                            "judge": judge,
-                            "label": label.value,
-                            "reason": "made up",
-                            "rubric": "0",
-                        }
-                        for judge in study.classify.judges
-                    ]
+                    against = ("shown", "own") if condition == "swap" else ("shown",)
+                    for answer in against:
+                        compared = {**key, "against": answer}
+                        rows["grounding"].append(_measures(compared, label, rng))
+                        rows["labels"] += [
+                            {
+                                **dict.fromkeys(schemas.LABELS),
+                                **compared,
+                                "judge": judge,
+                                "label": label.value,
+                                "reason": "made up",
+                                "rubric": "0",
+                            }
+                            for judge in study.classify.judges
+                        ]
         for kind, made in rows.items():
             write(kind, model, made)
 
@@ -219,12 +222,11 @@ def _turn(key: Row, label: Label, item: int, rng: np.random.Generator) -> Row:
 
 
 def _measures(key: Row, label: Label, rng: np.random.Generator) -> Row:
-    names = [
-        name for name in schemas.columns("grounding") if name not in (*schemas.TURN_KEY, "tokens")
-    ]
+    types = schemas.measured()
+    names = [name for name, kind in types.items() if kind == "float64"]
     values = dict(zip(names, rng.random(len(names)).tolist(), strict=True))
-    empty = label is Label.EMPTY
-    return {**key, "tokens": 0 if empty else 10, **(dict.fromkeys(values) if empty else values)}
+    nothing = dict.fromkeys(types) | {"tokens": 0}
+    return {**key, **nothing, **({} if label is Label.EMPTY else {"tokens": 10, **values})}
 
 
 def fake_study(**engine: Any) -> Study:

@@ -123,7 +123,7 @@ from userturn.measures.kinds import Measure
 
 
 def value(turn, log_p):
-    gains = [own - bare for own, bare in zip(log_p["own"][0], log_p["nodding"][0])]
+    gains = [own - bare for own, bare in zip(log_p["own"], log_p["nodding"])]
     return gains.index(max(gains))
 
 

@@ -142,7 +142,7 @@ def test_a_row_without_its_key_or_of_another_kind_is_refused(tmp_path: Path) -> 
 
 def test_measures_have_the_columns_that_artifacts_have_had_since_the_first() -> None:
     names = list(schemas.columns("grounding"))
-    sums = ["log_p", "log_p_swapped", "log_p_assistant", "log_p_elsewhere"]
-    measures = ["grounding", "role_voice", "relevance", "restatement", "echo", "loop"]
-    assert names[:16] == [*schemas.TURN_KEY, "tokens", *sums, *measures]
-    assert set(names[5:]) <= set(schemas.columns("reference"))
+    tokens = ["tokens", "token_texts"]
+    behind = ["log_p", "log_p_neutral", "log_p_alone", "log_p_assistant"]
+    measures = ["uptake", "relevance", "role_voice", "restatement", "echo", "loop"]
+    assert names[:18] == [*schemas.AGAINST_KEY, *tokens, *behind, *measures]

@@ -7,7 +7,7 @@ import pytest
 
 from synthetic import make_study, write_artifacts
 from userturn.artifacts import files, schemas
-from userturn.artifacts.turns import frame, measured, read_turns
+from userturn.artifacts.turns import compared, frame, measured, read_turns
 from userturn.base.errors import ArtifactError
 from userturn.base.paths import artifact
 
@@ -52,8 +52,22 @@ def test_measures_stand_beside_their_turn():
     plain = frame(STUDY, MODEL)
     assert turns.select(plain.columns).equals(plain)
     grounding = files.read(artifact("grounding", MODEL), "grounding")
-    assert turns["grounding"].drop_nulls().sort().equals(grounding["grounding"].drop_nulls().sort())
-    assert turns.filter(pl.col("item") == "0000")["grounding"].null_count() == len(turns) / 2
+    shown = grounding.filter(against="shown")
+    assert turns["uptake"].drop_nulls().sort().equals(shown["uptake"].drop_nulls().sort())
+    assert turns.filter(pl.col("item") == "0000")["uptake"].null_count() == len(turns) / 2
+    unseen = measured(STUDY, MODEL, "own")
+    assert set(unseen["condition"]) == {"swap"}
+    own = grounding.filter(against="own")
+    assert unseen["uptake"].drop_nulls().sort().equals(own["uptake"].drop_nulls().sort())
+
+
+def test_a_swapped_turn_is_compared_with_both_answers():
+    write_artifacts(STUDY, items=2, edit=skip_a_swap)
+    rows = compared(STUDY, MODEL)
+    assert [row["against"] for row in rows if row["condition"] == "swap"] == ["shown", "own"] * 4
+    assert {row["against"] for row in rows if row["condition"] != "swap"} == {"shown"}
+    assert all(row["answer"] == row[row["against"]] for row in rows)
+    assert len(rows) == len(read_turns(STUDY, MODEL)) + 4
 
 
 @pytest.mark.parametrize("kind", ["user_turns", "controls"])

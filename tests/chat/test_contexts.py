@@ -116,6 +116,44 @@ def test_contexts_of_the_families(name: str) -> None:
         assert chat.decode(contexts[kind]) == text, kind
 
 
+FIRST = {
+    "qwen": "<|im_start|>user\n",
+    "harmony": "<|start|>system<|message|>Today is 2026-01-01.<|end|><|start|>user<|message|>",
+    "glm47": "[gMASK]<sop><|user|>",
+    "llama": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n",
+    "instruct": "<s>[INST]",
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_first_turn_stands_where_the_template_opens_one(name: str) -> None:
+    assert family(name).decode(family(name).first_context()) == FIRST[name]
+
+
+@QUICK
+@given(query=TEXTS)
+def test_every_query_stands_behind_the_context_of_a_first_turn(chat: Chat, query: str) -> None:
+    assume(not any(text in query for text in chat._template.controls))
+    first = chat.decode(chat.first_context())
+    assert first
+    assert chat.decode(chat.answer_context(query)).startswith(first)
+
+
+@QUICK
+@given(text=TEXTS)
+def test_pieces_are_the_text_of_each_token(chat: Chat, text: str) -> None:
+    ids = chat.encode_content(text)
+    pieces = chat.pieces(ids)
+    assert len(pieces) == len(ids)
+    assert "".join(pieces) == chat.decode(ids)
+
+
+def test_a_character_belongs_to_the_token_that_completes_it(smollm2: Chat) -> None:
+    pieces = smollm2.pieces(smollm2.encode_content("Why 雨?"))
+    assert [piece for piece in pieces if piece] == ["Why", " ", "雨", "?"]
+    assert "�" not in "".join(pieces)
+
+
 def test_live_begins_with_what_answer_generation_saw(chat: Chat) -> None:
     for query, answer in (("Why?", "Because.\n"), ("", ""), ("\n", "\n\nx"), ("<|im_end|>", "y")):
         seen = chat.answer_context(query)

@@ -1,7 +1,6 @@
 """What is scored behind what, and the measures that come of it."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -12,22 +11,24 @@ from userturn.artifacts import schemas
 from userturn.engines.base import ScoreRequest
 from userturn.measures import contexts, kinds
 from userturn.measures.measurable import Measurable
-from userturn.measures.measure import measure, row
+from userturn.measures.measure import columns, measure
 from userturn.measures.plan import plan
-from userturn.measures.pool import Pool
 from userturn.study.classify import Ground
 
+GROUND = Ground(scorer="x", neutral=["Okay.", "Sure."])
 
-def turn(item="0", condition="base", text="Why?", tokens=(7, 8), own=None, shown=None, sample=0):
-    query, answer, _ = CONVERSATIONS[item]
-    own = answer if own is None else own
-    return Measurable(
-        ("d", item, condition, 0.0, sample), query, shown or own, own, text, tuple(tokens)
-    )
+
+def turn(item="0", text="Why?", tokens=(7, 8), answer=None, sample=0):
+    query, own, _ = CONVERSATIONS[item]
+    key = ("d", item, "base", 0.0, sample, "shown")
+    return Measurable(key, query, own if answer is None else answer, text, tuple(tokens))
 
 
 class Spelling:
     """A stand-in for roles.Chat: an id per character; `1` opens a user turn, `2` an answer."""
+
+    def first_context(self) -> tuple[int, ...]:
+        return (1,)
 
     def user_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
         return (*self.encode_content(query + "/" + answer), 0, 1)
@@ -54,110 +55,80 @@ class Scorer:
         return -1 - (hash((before, token)) % 1000) / 250
 
 
-def expected(
-    one: Measurable, other_answers: Sequence[str], elsewhere: Sequence[str]
-) -> tuple[float, float, float]:
-    """G, V and C straight from their definition."""
+def layout_of(turns, limit=None, ground=GROUND):
+    return plan(turns, Spelling(), "history", ground, limit)
+
+
+def expected(one: Measurable) -> dict[str, float]:
+    """A, Q and V straight from their definition."""
     chat = Spelling()
 
-    def log_p(context: tuple[int, ...]) -> float:
-        return sum(
+    def log_p(context: tuple[int, ...]) -> list[float]:
+        return [
             Scorer.log_p(context + one.tokens[:at], token) for at, token in enumerate(one.tokens)
-        )
+        ]
 
-    own = log_p(chat.user_context(one.query, one.own, "history"))
-    swapped = [log_p(chat.user_context(one.query, other, "history")) for other in other_answers]
-    voice = own - log_p(chat.assistant_context(one.query, one.own, "history"))
-    size = len(one.tokens)
-    moved = [log_p(chat.user_context(*CONVERSATIONS[item][:2], "history")) for item in elsewhere]
-    return (
-        (own - sum(swapped) / len(swapped)) / size,
-        voice / size,
-        own - sum(moved) / len(moved),
-    )
+    own = log_p(chat.user_context(one.query, one.answer, "history"))
+    neutral = [log_p(chat.user_context(one.query, text, "history")) for text in GROUND.neutral]
+    voice = log_p(chat.assistant_context(one.query, one.answer, "history"))
+    size, behind = len(one.tokens), sum(map(sum, neutral)) / 2
+    return {
+        "uptake": (sum(own) - behind) / size,
+        "relevance": (behind - sum(log_p(chat.first_context()))) / size,
+        "role_voice": (sum(own) - sum(voice)) / size,
+    }
 
 
 TOKENS = st.lists(st.integers(10, 200), min_size=1, max_size=6)
 
 
-@given(st.lists(st.tuples(st.sampled_from("0123"), TOKENS), min_size=2, max_size=12), st.integers())
-def test_measures_follow_their_definition(drawn, seed):
+@given(st.lists(st.tuples(st.sampled_from("0123"), TOKENS), min_size=1, max_size=12))
+def test_measures_follow_their_definition(drawn):
     turns = [turn(item, tokens=tokens, sample=n) for n, (item, tokens) in enumerate(drawn)]
-    layout = plan(turns, Spelling(), "history", Ground(swaps=2, others=3), seed, None)
-    pool = {("d", item): CONVERSATIONS[item][1] for item, _ in drawn}
-    rows = {one.key: row(one, log_p) for one, log_p in measure(layout, Scorer())}
+    rows = {one.key: columns(one, log_p) for one, log_p in measure(layout_of(turns), Scorer())}
     assert set(rows) == {one.key for one in turns}
     for one in turns:
-        others = [*islice(Pool(pool, seed).others(one.prompt, (one.own,)), 3)]
-        measured = rows[one.key]
-        if not others:
-            assert measured["grounding"] is None
-            assert measured["relevance"] is None
-            continue
-        answers = [answer for _, answer in others[:2]]
-        grounding, voice, relevance = expected(one, answers, [item for (_, item), _ in others])
-        assert measured["relevance"] == pytest.approx(relevance)
-        assert measured["grounding"] == pytest.approx(grounding)
-        assert measured["role_voice"] == pytest.approx(voice)
+        for name, value in expected(one).items():
+            assert rows[one.key][name] == pytest.approx(value, abs=1e-3)
+        assert len(rows[one.key]["log_p_neutral"]) == rows[one.key]["tokens"] == len(one.tokens)
 
 
 def test_every_context_is_asked_for_once_however_many_turns_share_it():
     turns = [turn(item, tokens=(n, 9), sample=n) for item in "01" for n in range(5)]
-    layout = plan(turns, Spelling(), "history", Ground(swaps=1, others=1), 0, None)
-    contexts = [asked.request.context for group in layout.groups for asked in group.asked]
-    assert len(contexts) == len(set(contexts)) == 4
-    assert set(layout.visits) == {("d", "0"), ("d", "1")}
+    layout = layout_of(turns)
+    asked = [one.request.context for group in layout.groups for one in group.asked]
+    # Own and assistant share theirs but for the header; two neutral ones; alone.
+    assert [len(group.asked) for group in layout.groups] == [4, 4]
+    assert len(set(asked)) == 7, "the empty conversation is the same for every prompt"
     assert {len(request.targets) for request in layout.requests} == {5, 10}
 
 
-def test_equal_turns_are_scored_once():
-    layout = plan(
-        [turn(sample=n) for n in range(9)], Spelling(), "history", Ground(swaps=1), 0, None
-    )
-    assert len(layout.groups[0].turns) == 9
-    assert len(layout.groups[0].asked[0].targets) == 1
-
-
-def test_swapped_answers_carry_the_same_perturbation():
-    turns = [
-        turn(item, condition, own=CONVERSATIONS[item][1] + tail, sample=n)
-        for n, item in enumerate("0123")
-        for condition, tail in (("base", ""), ("ask", " Shall I go on?"))
-    ]
-    layout = plan(turns, Spelling(), "history", Ground(swaps=3), 0, None)
-    for group in layout.groups:
-        endings = {one.answer.endswith("?") for one in group.layout["swapped"]}
-        assert endings == {group.turns[0].condition == "ask"}
-
-
-def test_under_swap_neither_the_own_nor_the_shown_answer_is_a_swap():
+def test_equal_turns_are_scored_once_and_so_are_those_that_met_one_answer():
     shown = CONVERSATIONS["1"][1]
-    turns = [turn(item, "swap", shown=shown) for item in "0123"]
-    layout = plan(turns, Spelling(), "history", Ground(swaps=9), 0, None)
-    first = next(group for group in layout.groups if group.prompt == ("d", "0"))
-    assert [one.answer for one in first.layout["own"]] == [CONVERSATIONS["0"][1]]
-    swapped = [one.answer for one in first.layout["swapped"]]
-    assert len(swapped) == 2
-    assert not {shown, CONVERSATIONS["0"][1]} & set(swapped)
+    turns = [turn(sample=n) for n in range(9)] + [turn(answer=shown, sample=9)]
+    first, second = layout_of(turns).groups
+    assert (len(first.turns), len(first.asked[0].targets)) == (9, 1)
+    assert second.layout["own"][0].answer == shown
+    assert second.layout["neutral"] == first.layout["neutral"]
 
 
 def test_empty_and_overlong_turns_keep_their_text_measures():
     long = turn("0", text="Why should I pinch off the flowers?", tokens=range(10, 60))
     turns = [long, turn("1"), turn("2", text=" ", tokens=())]
-    layout = plan(turns, Spelling(), "history", Ground(swaps=1), 0, 150)
+    layout = layout_of(turns, limit=150)
     assert layout.too_long == (long,)
     assert [one.key[1] for one in layout.unscored] == ["2"]
     assert [group.turns[0].key[1] for group in layout.groups] == ["1"]
-    rows = [row(one, {}) for one in (long, layout.unscored[0])]
-    assert rows[0]["grounding"] is None
+    rows = [columns(one) for one in (long, layout.unscored[0])]
+    assert rows[0]["uptake"] is rows[0]["log_p"] is rows[0]["token_texts"] is None
     assert rows[0]["echo"] > 0.5
     assert rows[1]["tokens"] == 0
-    assert {rows[1][name] for name in ("grounding", "restatement", "loop")} == {None}
+    assert {rows[1][name] for name in ("uptake", "restatement", "loop")} == {None}
 
 
-def test_a_row_has_the_columns_of_the_schema():
-    assert set(row(turn(), {})) == set(schemas.columns("grounding"))
-    for measure_ in kinds.load_all().values():
-        assert set(measure_.contexts) <= set(contexts.load_all())
-        assert measure_.meaning
-        assert measure_.unit
+def test_columns_are_those_of_the_schema():
+    assert set(columns(turn())) == set(schemas.measured())
+    for one in kinds.load_all().values():
+        assert set(one.contexts) <= set(contexts.load_all())
+        assert one.meaning
+        assert one.unit

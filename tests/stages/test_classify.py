@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -10,23 +11,24 @@ from userturn.judges.kinds.likelihood import rubric_of
 from userturn.judges.likelihood import calibration
 from userturn.judges.llm import reply as llm
 from userturn.stages import classify
-from userturn.study.classify import LikelihoodThresholds
 from userturn.study.judges import ServerJudge
 from userturn.study.loading import load_study
 
 SLUG = "smollm2_135m"
 QUERY = "How do I keep basil alive on a balcony?"
 ANSWER = "Give it six hours of sun, and pinch off the flowers."
+OTHER = "You should often pinch off the flowers of a rose."
 
-# Condition, sample, text, G, V, and what is to become of it.
+# Condition, sample, text, gain of each token, and what is to become of it.
 TURNS = [
-    ("base", 0, "How often should I pinch off the flowers?", 0.8, 0.5, "followup"),
-    ("base", 1, "What is the capital of France?", 0.0, 0.5, "unrelated"),
-    ("base", 2, "", None, None, "empty"),
-    ("base", 3, None, None, None, None),
-    ("base", 4, "Why six hours?", None, None, None),
-    ("ask", 0, "Thanks, bye!", 0.0, 0.5, "generic"),
-    ("ask", 1, "Yes, please.", 0.0, 0.5, "followup"),
+    ("base", 0, "How often should I pinch off the flowers?", 3.0, "followup"),
+    ("base", 1, "What is the capital of France?", 0.0, "unrelated"),
+    ("base", 2, "", None, "empty"),
+    ("base", 3, None, None, None),
+    ("base", 4, "Why six hours?", None, None),
+    ("ask", 0, "Thanks, bye!", 0.0, "generic"),
+    ("ask", 1, "Yes, please.", 0.0, "followup"),
+    ("swap", 0, "How often should I pinch off the flowers?", 3.0, "followup"),
 ]
 
 
@@ -37,6 +39,17 @@ def key(condition, sample):
 
 SHIPPED = calibration.read(calibration.SHIPPED)
 SCORER = SHIPPED.origin["scorer"]
+
+
+def tokens(text, gain):
+    """Columns of likelihoods: a token per word, each likelier by `gain` behind the answer."""
+    if gain is None:
+        return {"tokens": 0}
+    pieces = re.findall(r"\s*\S+", text)
+    behind = {"log_p": -3.0, "log_p_neutral": -3.0 - gain, "log_p_alone": -4.0 - gain}
+    behind["log_p_assistant"] = -4.0
+    columns = {name: [value] * len(pieces) for name, value in behind.items()}
+    return {"tokens": len(pieces), "token_texts": pieces, **columns}
 
 
 def put(kind, slug, rows, weights="w"):
@@ -52,22 +65,16 @@ def study(tmp_path, monkeypatch):
     put("prompts", "mt_bench", [{**place, "text": QUERY}])
     put("answers", SLUG, [{**place, "text": ANSWER}])
     turns, controls, measures = [], [], []
-    for condition, sample, text, grounding, voice, _ in TURNS:
+    for condition, sample, text, gain, _ in TURNS:
         done = {"request_id": "0", "text": text, "token_ids": [1], "end": "eos"}
         turn = {**key(condition, sample), **({"skipped": "too long"} if text is None else done)}
         if condition == "base":
             turns.append(turn)
         else:
-            controls.append({**turn, "answer": ANSWER + " Shall I go on?"})
-        measures.append(
-            {
-                **key(condition, sample),
-                "grounding": grounding,
-                "role_voice": voice,
-                "tokens": 10,
-                "relevance": 20.0 * grounding if grounding else grounding,
-            }
-        )
+            shown = {"ask": ANSWER + " Shall I go on?", "swap": OTHER}[condition]
+            controls.append({**turn, "answer": shown})
+        for against in ("shown", "own") if condition == "swap" else ("shown",):
+            measures.append({**key(condition, sample), "against": against, **tokens(text, gain)})
     put("user_turns", SLUG, turns)
     put("controls", SLUG, controls)
     put("grounding", SLUG, measures, SCORER)
@@ -78,26 +85,28 @@ def study(tmp_path, monkeypatch):
 def test_every_turn_gets_one_row_and_skipped_ones_no_label(study):
     classify.run(study, SLUG)
     rows = files.read(paths.artifact("labels", SLUG), "labels").to_dicts()
-    found = {(row["condition"], row["sample"]): row for row in rows}
+    found = {(row["condition"], row["sample"]): row for row in rows if row["against"] == "shown"}
     assert {place: row["label"] for place, row in found.items()} == {
         (condition, sample): label for condition, sample, *_, label in TURNS
     }
+    assert found["base", 0]["reason"].endswith("the answer explains: how, often, should")
     assert found["base", 3]["invalid"] == "too long"
     assert "not scored" in found["base", 4]["invalid"]
+    assert [row["against"] for row in rows if row["condition"] == "swap"] == ["own", "shown"]
     for row in rows:
         assert (row["label"] is None) == (row["invalid"] is not None) == (row["reason"] is None)
+        assert (row["label"] is None) == (row["probability"] is None)
         assert row["judge"] == "likelihood"
-        assert row["rubric"] == rubric_of(study.classify.likelihood, SHIPPED)
+        assert row["rubric"] == rubric_of(SHIPPED)
+    assert found["ask", 1]["probability"] == 1
+    assert found["ask", 0]["probability"] == 0
 
 
 def test_the_rubric_is_every_number_that_decides_and_not_their_origin():
-    base = LikelihoodThresholds(loop=0.1)
-    rubric = rubric_of(base, SHIPPED)
-    assert rubric == rubric_of(
-        base.model_copy(update={"origin": "x"}), SHIPPED.model_copy(update={"origin": {}})
-    )
-    assert rubric != rubric_of(LikelihoodThresholds(loop=0.2), SHIPPED)
-    assert rubric != rubric_of(base, SHIPPED.model_copy(update={"least": 0.9}))
+    rubric = rubric_of(SHIPPED)
+    assert rubric == rubric_of(SHIPPED.model_copy(update={"origin": {}, "held_out": []}))
+    assert rubric != rubric_of(SHIPPED.model_copy(update={"least": 0.9}))
+    assert rubric != rubric_of(SHIPPED.model_copy(update={"start": {}}))
 
 
 def test_likelihoods_of_another_scorer_are_named_with_the_mend(study, capsys):
@@ -106,11 +115,16 @@ def test_likelihoods_of_another_scorer_are_named_with_the_mend(study, capsys):
     fitted = provenance.read(paths.artifact("labels", SLUG))["judges"]["likelihood"]
     assert fitted["fits_scorer"] is True
     rows = files.read(paths.artifact("grounding", SLUG), "grounding").to_dicts()
-    put("grounding", SLUG, rows, "sha256:0/float32")
-    classify.run(study, SLUG)
-    assert "set classify.likelihood.calibration to data/calibration" in capsys.readouterr().err
-    fitted = provenance.read(paths.artifact("labels", SLUG))["judges"]["likelihood"]
-    assert fitted["fits_scorer"] is False
+    ground = study.ground.model_copy(update={"neutral": ["Sure."]})
+    for scorer, other in (
+        ("sha256:0/float32", study),
+        (SCORER, study.model_copy(update={"ground": ground})),
+    ):
+        put("grounding", SLUG, rows, scorer)
+        classify.run(other, SLUG)
+        assert "set classify.likelihood.calibration to data/calibration" in capsys.readouterr().err
+        fitted = provenance.read(paths.artifact("labels", SLUG))["judges"]["likelihood"]
+        assert fitted["fits_scorer"] is False
 
 
 def test_a_turn_without_measures_is_an_error_that_names_it(study):
@@ -129,12 +143,12 @@ def test_every_judge_has_a_row_per_turn_and_llm_judges_show_their_evidence(study
         classify.run(study, SLUG)
         made = path.read_bytes()
         classify.run(study, SLUG)
-        assert len(server.prompts) == 5  # of 7 turns one is empty and one was never generated
+        assert len(server.prompts) == 6  # five turns, and one of them against another answer too
     assert path.read_bytes() == made
     assert server.url.encode() not in made
     rows = files.read(path, "labels").filter(judge="remote").to_dicts()
-    found = {(row["condition"], row["sample"]): row for row in rows}
-    assert len(rows) == len(TURNS)
+    found = {(row["condition"], row["sample"]): row for row in rows if row["against"] == "shown"}
+    assert len(rows) == len(TURNS) + 1
     asked = found["base", 0]
     assert (asked["label"], asked["evidence_turn"]) == ("followup", "How")
     assert asked["evidence_answer"] == "Give"

@@ -38,7 +38,10 @@ def changed(laptop: Study, change: Any) -> set[str]:
         (lambda s: s["model"]["qwen35_2b"].update(family="other"), set()),
         (lambda s: s["reference"]["own"].update(reacts=False), {"references"}),
         (lambda s: s["reference"]["mathchat"].update(reacts=False), set()),
+        (lambda s: s["reference"]["gold_ifbench"].update(license="x"), set()),
         (lambda s: s["calibrate"].update(sets=["own", "mathchat"]), {"references"}),
+        (lambda s: s["dataset"]["ifbench"]["source"].update(member="x"), {"references"}),
+        (lambda s: s["dataset"]["ifeval"]["source"].update(path="x"), set()),
         (lambda s: s["dataset"].update(new=s["dataset"]["ifbench"]), set()),
     ],
 )

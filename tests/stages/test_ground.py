@@ -4,6 +4,7 @@ import math
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from conversations import CONVERSATIONS
@@ -13,7 +14,6 @@ from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.chat.chat import Chat
 from userturn.engines.kinds.transformers import TransformersEngine
-from userturn.measures.pool import Pool
 from userturn.models import weights
 from userturn.stages.ground import run
 from userturn.study.loading import load_study
@@ -61,7 +61,6 @@ def laptop(tmp_path, monkeypatch, smollm2_dir):
     study = study.model_copy(
         update={
             "prompts": study.prompts.model_copy(update={"datasets": ["mt_bench"]}),
-            "ground": study.ground.model_copy(update={"swaps": 2}),
         }
     )
     monkeypatch.chdir(tmp_path)
@@ -78,71 +77,69 @@ def test_measures_agree_with_full_forward_passes(laptop, smollm2_dir):
 
     run(laptop, SLUG)
     frame = files.read(paths.artifact("grounding", SLUG), "grounding")
-    rows = {(r["item"], r["condition"], r["sample"]): r for r in frame.iter_rows(named=True)}
+    rows = {(r["item"], r["condition"], r["sample"], r["against"]): r for r in frame.to_dicts()}
 
     tokenizer = AutoTokenizer.from_pretrained(smollm2_dir)
     model = AutoModelForCausalLM.from_pretrained(smollm2_dir, dtype=torch.float32).eval()
 
-    def log_p(query: str, answer: str, role: str, said: str) -> float:
-        """Sum over the turn's tokens, ChatML written out, one forward pass over everything."""
-        messages = [
-            {"role": "user", "content": query},
-            {"role": "assistant", "content": answer},
-        ]
-        head = tokenizer.apply_chat_template(messages, tokenize=False) + f"<|im_start|>{role}\n"
+    def log_p(messages: list[tuple[str, str]], role: str, said: str) -> list[float]:
+        """Per token of the turn, ChatML written out, one forward pass over everything."""
+        spoken = [{"role": who, "content": text} for who, text in messages]
+        # The template adds a system turn to what begins with a user turn.
+        head = tokenizer.apply_chat_template(
+            spoken or [{"role": "user", "content": "@"}], tokenize=False
+        )
+        head = head + f"<|im_start|>{role}\n" if spoken else head.partition("@")[0]
         context = tokenizer(head)["input_ids"]
         target = tokenizer(said)["input_ids"]
         with torch.inference_mode():
             logits = model(torch.tensor([context + target])).logits[0].log_softmax(-1)
         places = range(len(context) - 1, len(context) + len(target) - 1)
-        return math.fsum(float(logits[at, token]) for at, token in zip(places, target, strict=True))
+        return [float(logits[at, token]) for at, token in zip(places, target, strict=True)]
 
-    pool = {("mt_bench", item): CONVERSATIONS[item][1] for item in CONVERSATIONS}
-    stand_ins, others = Pool(pool, laptop.seed), laptop.ground.others
     items = list(CONVERSATIONS)
-    for (item, condition, sample), found in rows.items():
+    assert len(rows) == 8 + 2 * 4 + 2
+    for (item, condition, sample, against), measured in rows.items():
         if sample > 1:
-            assert found["grounding"] is None
+            assert measured["uptake"] is measured["log_p"] is None
             continue
         query, answer, _ = CONVERSATIONS[item]
         other = items[(items.index(item) + 1) % len(items)]
         said = CONVERSATIONS[item if (condition, sample) == ("base", 0) else other][2]
-        shown = CONVERSATIONS[other][1] if condition == "swap" else answer
-        near = list(stand_ins.others(("mt_bench", item), (answer, shown)))
-        swaps = [text for _, text in near[:2]]
-        size = found["tokens"]
-        own = log_p(query, answer, "user", said)
-        behind = [log_p(query, swap, "user", said) for swap in swaps]
-        assert len(behind) == 2
-        assert found["log_p"] / size == pytest.approx(own / size, abs=1e-3)
-        grounding = (own - sum(behind) / len(behind)) / size
-        assert found["grounding"] == pytest.approx(grounding, abs=1e-3)
-        elsewhere = [
-            log_p(*CONVERSATIONS[other][:2], "user", said) for (_, other), _ in near[:others]
-        ]
-        assert len(elsewhere) >= 2
-        relevance = own - sum(elsewhere) / len(elsewhere)
-        assert found["relevance"] / size == pytest.approx(relevance / size, abs=1e-3)
-        voice = (own - log_p(query, answer, "assistant", said)) / size
-        assert found["role_voice"] == pytest.approx(voice, abs=1e-3)
+        if (condition, against) == ("swap", "shown"):
+            answer = CONVERSATIONS[other][1]
+        assert "".join(measured["token_texts"]) == said
+        asked = ("user", query)
+        behind = {
+            "log_p": log_p([asked, ("assistant", answer)], "user", said),
+            "log_p_neutral": log_p([asked, ("assistant", "Okay.")], "user", said),
+            "log_p_alone": log_p([], "user", said),
+            "log_p_assistant": log_p([asked, ("assistant", answer)], "assistant", said),
+        }
+        for name, tokens in behind.items():
+            assert measured[name] == pytest.approx(tokens, abs=2e-3)
+        size = measured["tokens"]
+        for name, left, right in (
+            ("uptake", "log_p", "log_p_neutral"),
+            ("relevance", "log_p_neutral", "log_p_alone"),
+            ("role_voice", "log_p", "log_p_assistant"),
+        ):
+            gain = math.fsum(behind[left]) - math.fsum(behind[right])
+            assert measured[name] == pytest.approx(gain / size, abs=1e-3)
 
 
 @pytest.mark.slow
-def test_a_turn_is_grounded_in_its_own_answer_and_not_in_another(laptop):
+def test_a_turn_takes_from_the_answer_it_saw_and_from_no_other(laptop):
     run(laptop, SLUG)
     frame = files.read(paths.artifact("grounding", SLUG), "grounding")
-    by_kind: dict[tuple[str, int], list[float]] = {}
-    relevance: dict[tuple[str, int], list[float]] = {}
-    for found in frame.iter_rows(named=True):
-        if found["grounding"] is not None:
-            kind = found["condition"], found["sample"]
-            by_kind.setdefault(kind, []).append(found["grounding"])
-            relevance.setdefault(kind, []).append(found["relevance"])
-    assert min(by_kind["base", 0]) > max(by_kind["base", 1])
-    assert min(relevance["base", 0]) > max(relevance["base", 1])
-    assert sum(by_kind["base", 0]) / 4 > 0.2
-    # What follows the shown answer owes nothing to the prompt's own.
-    assert sum(by_kind["swap", 0]) / 4 < 0.1
+    scored = frame.filter(pl.col("uptake").is_not_null())
+    uptake = {
+        key: part["uptake"].to_list()
+        for key, part in scored.group_by("condition", "sample", "against")
+    }
+    assert min(uptake["base", 0, "shown"]) > max(uptake["base", 1, "shown"])
+    assert sum(uptake["swap", 0, "shown"]) / 4 > 0.2
+    assert sum(uptake["swap", 0, "own"]) / 4 < 0.1
 
 
 @pytest.mark.slow
@@ -164,9 +161,9 @@ def test_contexts_longer_than_the_scorer_takes_are_counted(laptop, capsys):
     short = EngineParams(name="transformers", max_model_len=24)
     laptop.model[SLUG] = laptop.model[SLUG].model_copy(update={"engine": short})
     run(laptop, SLUG)
-    assert "12 of 14 turns have a context longer" in capsys.readouterr().err
+    assert "16 of 18 turns have a context longer" in capsys.readouterr().err
     frame = files.read(paths.artifact("grounding", SLUG), "grounding")
-    assert frame["grounding"].null_count() == len(frame) == 14
+    assert frame["uptake"].null_count() == len(frame) == 18
     assert frame["restatement"].null_count() == 2
 
 

@@ -62,12 +62,12 @@ def test_same_seed_same_bytes_and_another_seed_others(
     }
 
     labels = files.read(paths.artifact("labels", MODEL), "labels")
-    assert labels.height == 3 * (1 + 2 + 4)
+    assert labels.height == 3 * (1 + 2 + 4 + 1)
     assert set(labels["label"].drop_nulls()) <= set(Label)
     measures = files.read(paths.artifact("grounding", MODEL), "grounding")
     scored = measures.filter(pl.col("tokens") > 0)
-    assert scored["grounding"].is_not_null().all()
-    assert (scored["log_p"] < 0).all()
+    assert scored["uptake"].is_not_null().all()
+    assert (scored["log_p"].list.max() <= 0).all()
 
     run(small(laptop, seed=1), "prompts", "generate")
     assert read_bytes()["user_turns"] != first["user_turns"]

@@ -48,10 +48,13 @@ def test_every_entry_is_complete():
 
 def test_every_entry_serves_a_study():
     studies = [load_study(path) for path in STUDIES]
+    sets = [study.reference[slug] for study in studies for slug in study.calibrate.sets]
     used = {
         "model": {slug for study in studies for slug in study.models.pretrained},
-        "dataset": {slug for study in studies for slug in study.prompts.datasets},
-        "reference": {slug for study in studies for slug in study.calibrate.sets},
+        "dataset": {slug for study in studies for slug in study.prompts.datasets}
+        | {one.prompts for one in sets if one.prompts},
+        "reference": {slug for study in studies for slug in study.calibrate.sets}
+        | {one.conversations for one in sets if one.conversations},
     }
     for section, slugs in used.items():
         assert set(getattr(studies[0], section)) == slugs

@@ -19,18 +19,19 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def model(values: dict[str, list[tuple[str, float | None]]]) -> ModelResults:
-    """One turn per (item, G) under each condition."""
+    """One turn per (item, A) under each condition; those of `swap` against their own answer."""
     rows = [
-        {"dataset": "a", "item": item, "condition": condition, "grounding": value}
+        {"dataset": "a", "item": item, "condition": condition, "uptake": value}
         for condition, given in values.items()
         for item, value in given
     ]
-    schema = {"grounding": pl.Float64}
+    schema = {"uptake": pl.Float64}
     turns = pl.DataFrame(rows, schema_overrides=schema)
-    return ModelResults(STUDY, "m", pl.DataFrame(), turns, ())
+    swapped = turns.filter(pl.col("condition") == "swap")
+    return ModelResults(STUDY, "m", pl.DataFrame(), turns, swapped, ())
 
 
-def test_grounding_is_averaged_by_prompt_and_swap_stands_apart():
+def test_uptake_is_averaged_by_prompt_and_swap_stands_apart():
     results = model(
         {
             "base": [("1", 0.4), ("1", 0.2), ("2", 0.5), ("3", None)],
@@ -44,7 +45,7 @@ def test_grounding_is_averaged_by_prompt_and_swap_stands_apart():
         {"condition": "base", "memorised": None, "samples": 3},
         {"condition": "swap", "memorised": 1.0, "samples": 9},
     ]
-    own, swapped = checks.grounding_rows(results)
+    own, swapped = checks.uptake_rows(results)
     memorised = checks.memorised_row("m", looks)
     assert own["value"] == pytest.approx((0.3 + 0.5) / 2)
     assert (own["turns"], own["prompts"]) == (3, 2)
@@ -56,10 +57,10 @@ def test_grounding_is_averaged_by_prompt_and_swap_stands_apart():
 
 
 def test_without_turns_there_is_no_value():
-    own, swapped = checks.grounding_rows(model({"base": [("1", None)]}))
+    own, swapped = checks.uptake_rows(model({"base": [("1", None)]}))
     memorised = checks.memorised_row("m", [])
     assert {row["value"] for row in (own, swapped, memorised)} == {None}
-    one = checks.grounding_rows(model({"base": [("1", 0.2)]}))[0]
+    one = checks.uptake_rows(model({"base": [("1", 0.2)]}))[0]
     assert (one["value"], one["low"]) == (0.2, None)
 
 
@@ -69,13 +70,13 @@ def test_reference_turns_come_from_the_calibration_in_use():
     path.parent.mkdir(parents=True)
     path.write_text(
         "calibration,kind,turns,followup,low,high,confidence\n"
-        "given,true,10,0.6,0.3,0.8,0.95\n"
+        "given,moved,10,0.1,0,0.4,0.95\n"
         "given,spam,10,0,0,0.3,0.95\n"
-        "fitted,true,10,0.9,0.6,1,0.95\n"
-        "given,loop,10,0,0,0.3,0.95\n"
+        "fitted,moved,10,0.9,0.6,1,0.95\n"
+        "given,reply,10,0,0,0.3,0.95\n"
     )
     rows = checks.reference_rows()
     assert [(row["check"], row["value"], row["expected"]) for row in rows] == [
-        ("true", 0.6, "high"),
+        ("moved", 0.1, "zero"),
         ("spam", 0, "zero"),
     ]

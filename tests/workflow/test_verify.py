@@ -164,7 +164,7 @@ def test_harmed_files_are_all_named(study: Path) -> None:
             "9 rows hold completions of other requests than the study's",
         ),
         ("controls", lambda rows: rows[::2], "lacks 8 rows (the study's turns: 16)"),
-        ("grounding", lambda rows: rows[:-1], "lacks 1 rows (the study's turns: 28)"),
+        ("grounding", lambda rows: rows[:-1], "lacks 1 rows (the study's turns: 32)"),
         ("labels", lambda rows: rows[2:], "lacks 2 labels by likelihood"),
         (
             "labels",

@@ -142,6 +142,7 @@ def _schema(kind: str) -> pa.Schema:
         "float64": pa.float64(),
         "bool": pa.bool_(),
         "list<int32>": pa.list_(pa.int32()),
+        "list<float64>": pa.list_(pa.float64()),
         "list<string>": pa.list_(pa.string()),
     }
     return pa.schema(

@@ -14,6 +14,12 @@ from userturn.base import registry
 
 PROMPT_KEY = ("dataset", "item")
 TURN_KEY = ("dataset", "item", "condition", "temperature", "sample")
+AGAINST_KEY = (*TURN_KEY, "against")
+"""A turn, and which answer it is measured and judged against: SHOWN or OWN."""
+SHOWN = "shown"
+"""Against the answer that its context showed: every turn has such a row."""
+OWN = "own"
+"""Against its prompt's own answer, which it never saw: turns of SWAP have this row too, a test."""
 BASE = "base"
 """The condition of an unperturbed answer."""
 SWAP = "swap"
@@ -47,7 +53,7 @@ SCORES = {
     "score_loose": "float64",
     "unscored": "string",  # why there is no score, or null
 }
-_TURN = {
+_TURN: dict[str, str] = {
     "dataset": "string",
     "item": "string",
     "condition": "string",  # base, or a perturbation
@@ -67,13 +73,15 @@ USER_TURNS = {
     "skipped": "string",
 }
 CONTROLS = {**USER_TURNS, "answer": "string"}  # the perturbed answer that the context shows
+_AGAINST = {**_TURN, "against": "string"}  # shown | own
 LABELS = {
-    **_TURN,
+    **_AGAINST,
     "judge": "string",
     "label": "string",  # labels.Label; null: the judge gave no valid label
+    "probability": "float64",  # of a follow-up; 1 or 0 by a rule; null: the judge gives none
     "invalid": "string",  # why there is no label, or null
     "reason": "string",  # the rule that fired, or the judge's rationale
-    "rubric": "string",  # hash of the thresholds or of the rubric text
+    "rubric": "string",  # hash of what was fitted or of the rubric text
     "evidence_turn": "string",  # an LLM judge's quote from the turn; null without one
     "evidence_answer": "string",  # its quote from the answer; empty where it reacts to none
     "request_ids": "list<string>",  # what it was asked: once or twice; null for other judges
@@ -81,20 +89,25 @@ LABELS = {
 }
 _REFERENCE = {
     "set": "string",  # slug of `reference`
-    "item": "string",  # place in the set's order
+    "item": "string",  # its conversation or prompt; unique in the set
     "kind": "string",  # how it was made, see judges/calibration/reference.py
-    "label": "string",  # labels.Label that it has by construction
+    "number": "int64",  # among the turns of this item and kind
+    "source": "string",  # what a judge fitted elsewhere has not seen: a set of conversations
+    "fold": "int64",  # fold of its query
+    "label": "string",  # labels.Label by reading, or by construction
+    "sure": "bool",  # whether another reader would hardly choose another label
+    "condition": "string",  # of a turn that a model wrote; null for others
+    "temperature": "float64",
     "given": "string",  # label of the judge of the study, or null
-    "given_probability": "float64",  # of a follow-up; null where a rule gave the label
+    "given_probability": "float64",  # of a follow-up; 1 or 0 where a rule gave the label
     "fitted": "string",  # label of a judge fitted on the other folds, or null
     "fitted_probability": "float64",
     "elsewhere": "string",  # label of a judge fitted on the other sets, or null
     "elsewhere_probability": "float64",
-    "fold": "int64",  # fold of its conversation
     "query": "string",
     "answer": "string",
     "turn": "string",
-    "word_overlap": "float64",  # share of its content words that the answer has
+    "end": "string",
 }
 KEYS: dict[str, tuple[str, ...]] = {
     "prompts": PROMPT_KEY,
@@ -102,9 +115,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "scores": PROMPT_KEY,
     "user_turns": TURN_KEY,
     "controls": TURN_KEY,
-    "grounding": TURN_KEY,
-    "labels": (*TURN_KEY, "judge"),
-    "reference": ("set", "item", "kind"),
+    "grounding": AGAINST_KEY,
+    "labels": (*AGAINST_KEY, "judge"),
+    "reference": ("set", "item", "kind", "number"),
 }
 _FIXED = {
     "prompts": PROMPTS,
@@ -115,8 +128,8 @@ _FIXED = {
     "labels": LABELS,
 }
 
-_FIRST_CONTEXTS = ("own", "swapped", "assistant", "elsewhere")
-_FIRST_MEASURES = ("grounding", "role_voice", "relevance", "restatement", "echo", "loop")
+_FIRST_CONTEXTS = ("own", "neutral", "alone", "assistant")
+_FIRST_MEASURES = ("uptake", "relevance", "role_voice", "restatement", "echo", "loop")
 """Order of columns; contexts and measures that are added come behind these, by name."""
 
 
@@ -131,7 +144,7 @@ def columns(kind: str) -> dict[str, str]:
         kind: Key of KEYS.
     """
     if kind == "grounding":
-        return {**_TURN, **measured()}
+        return {**_AGAINST, **measured()}
     if kind == "reference":
         return {**_REFERENCE, **measured()}
     return _FIXED[kind]
@@ -141,23 +154,25 @@ def columns(kind: str) -> dict[str, str]:
 def measured() -> dict[str, str]:
     """What is measured of a turn: column and type.
 
-    `tokens` is the turn's length for the scorer, 0 where there is nothing to score; then come the
-    log-probability of the turn behind each context, in nats, and the measures. They are null where
-    they cannot be worked out.
+    `tokens` is the turn's length for the scorer, 0 where there is nothing to score, and
+    `token_texts` what each token spells; then come the log-probability of each token behind each
+    context, in nats to three decimals, and the measures. They are null where they cannot be worked
+    out.
     """
     contexts = dict.fromkeys([*_FIRST_CONTEXTS, *registry.names("measures.contexts")])
     measures = registry.declared("measures.kinds", "MEASURE", first=_FIRST_MEASURES)
     return {
         "tokens": "int64",
-        **{sum_column(name): "float64" for name in contexts},
+        "token_texts": "list<string>",
+        **{tokens_column(name): "list<float64>" for name in contexts},
         **{name: measure.type for name, measure in measures.items()},
     }
 
 
-def sum_column(context: str) -> str:
-    """Column of a turn's log-probability behind a context.
+def tokens_column(context: str) -> str:
+    """Column of the log-probabilities of a turn's tokens behind a context.
 
-    >>> sum_column("own"), sum_column("swapped")
-    ('log_p', 'log_p_swapped')
+    >>> tokens_column("own"), tokens_column("neutral")
+    ('log_p', 'log_p_neutral')
     """
     return "log_p" if context == "own" else f"log_p_{context}"

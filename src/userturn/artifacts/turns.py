@@ -1,7 +1,8 @@
 """The one reader of user turns: every condition of a model, with query and answers.
 
-`frame` has them as a table; `measured` puts the likelihood measures beside them, where stage
-`ground` has run; `read_turns` has the rows of `frame` one by one.
+`frame` has them as a table, `read_turns` its rows one by one. `compared` has a row for every
+answer that a turn is measured and judged against, and `measured` puts the measures beside them,
+where stage `ground` has run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import files, schemas
-from userturn.artifacts.schemas import PROMPT_KEY, SWAP, TURN_KEY
+from userturn.artifacts.schemas import OWN, PROMPT_KEY, SHOWN, SWAP, TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.study.study import Study
@@ -23,14 +24,39 @@ def read_turns(study: Study, slug: str) -> list[dict[str, Any]]:
     return frame(study, slug).to_dicts()
 
 
-def measured(study: Study, slug: str) -> pl.DataFrame:
+def compared(study: Study, slug: str) -> list[dict[str, Any]]:
+    """User turns of one model by the answer that they are measured and judged against.
+
+    Returns:
+        Rows of `frame` with `against`, and `answer`, the text of that answer: one row `shown` of
+        every turn, and behind those of SWAP one `own`. Raises as `frame`.
+    """
+    return [
+        {**turn, "against": against, "answer": turn[against]}
+        for turn in read_turns(study, slug)
+        for against in ((SHOWN, OWN) if turn["condition"] == SWAP else (SHOWN,))
+    ]
+
+
+def measured(study: Study, slug: str, against: str = SHOWN) -> pl.DataFrame:
     """`frame` with the measures of kind `grounding`; null where a turn was not measured.
+
+    Args:
+        study: The study.
+        slug: Slug of the model.
+        against: SHOWN; or OWN, which leaves the turns of SWAP.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
     """
+    import polars as pl
+
     grounding = files.read(paths.artifact("grounding", slug), "grounding")
-    return frame(study, slug).join(grounding, on=TURN_KEY, how="left", maintain_order="left")
+    ours = grounding.filter(pl.col("against") == against)
+    turns = frame(study, slug)
+    if against == OWN:
+        turns = turns.filter(pl.col("condition") == SWAP)
+    return turns.join(ours, on=TURN_KEY, how="left", maintain_order="left")
 
 
 def frame(study: Study, slug: str) -> pl.DataFrame:

@@ -127,6 +127,17 @@ class Chat:
         opener = layout.codec.encode_after(layout.prompt, layout.opener)
         return (*self.answer_context(query), *opener)
 
+    def first_context(self) -> tuple[int, ...]:
+        """Ids in front of the first user turn of a conversation, system turn and all.
+
+        Raises:
+            TemplateError: The template alters a single turn.
+        """
+        layout = self._layout()
+        first = layout.codec.slots[0]
+        text = self._template.conversation(layout.codec, [first]).partition(first)[0]
+        return layout.codec.encode(text or layout.headers["user"])
+
     def user_context(self, query: str, answer: str, mode: Mode) -> tuple[int, ...]:
         """Ids in front of a user turn that follows an answer; the last ones are the user header.
 
@@ -180,6 +191,20 @@ class Chat:
                 list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
             )
         )
+
+    def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """Text that each id adds; joined they are `decode(ids)`.
+
+        A character whose bytes are spread over several ids belongs to the one that completes it.
+        """
+        text = self.decode(ids)
+        ends = []
+        for at in range(len(ids)):
+            begun = self.decode(ids[: at + 1])
+            while not text.startswith(begun):  # it ends in a character that is not whole yet
+                begun = begun[:-1]
+            ends.append(len(begun))
+        return tuple(text[start:end] for start, end in zip([0, *ends], ends, strict=False))
 
     def answer_text(self, ids: Sequence[int]) -> str:
         """What a conversation keeps of a generated answer: its content, without its reasoning.

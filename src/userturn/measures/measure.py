@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from userturn.artifacts import schemas
-from userturn.measures import contexts, kinds
-from userturn.measures.kinds import LogP, total
+from userturn.measures import kinds
+from userturn.measures.kinds import LogP, mean
 from userturn.measures.measurable import Measurable
 from userturn.measures.plan import Plan, plan
 from userturn.measures.scorer import Scorer
 from userturn.study.study import Study
 
+DIGITS = 3
+"""Decimals of a log-probability that are kept, of which all measures are worked out: fewer than
+differ between machines."""
+
 
 def measure_all(
     study: Study, turns: Sequence[Measurable], scorer: Scorer, stage: str
-) -> Iterator[tuple[Measurable, LogP]]:
-    """Plan and score turns; nothing stands beside those without likelihoods.
+) -> Iterator[tuple[Measurable, dict[str, Any]]]:
+    """Plan and score turns, and work out the columns of `schemas.measured` for each.
 
     Args:
         study: The study.
@@ -26,52 +30,62 @@ def measure_all(
         scorer: The scorer model.
         stage: Stage name, for the message about contexts that are too long.
     """
-    layout = plan(
-        turns,
-        scorer.chat,
-        study.generate.context,
-        study.ground,
-        study.seed,
-        scorer.max_model_len,
-    )
+    layout = plan(turns, scorer.chat, study.generate.context, study.ground, scorer.max_model_len)
     if layout.too_long:
         print(
             f"{stage}: {len(layout.too_long)} of {len(turns)} turns have a context longer "
             f"than the scorer '{study.ground.scorer}' takes and get no likelihoods",
             file=sys.stderr,
         )
-    yield from ((turn, {}) for turn in (*layout.unscored, *layout.too_long))
-    yield from measure(layout, scorer)
+    for turn in (*layout.unscored, *layout.too_long):
+        yield turn, columns(turn)
+    for turn, log_p in measure(layout, scorer):
+        yield turn, columns(turn, log_p, scorer.chat.pieces(turn.tokens))
 
 
 def measure(layout: Plan, scorer: Scorer) -> Iterator[tuple[Measurable, LogP]]:
-    """Score a plan, and put together what each turn's measures are made of."""
+    """Score a plan: of each turn the log-probabilities of its tokens, by context."""
     asked = [one for group in layout.groups for one in group.asked]
-    asked += [one for visits in layout.visits.values() for one in visits]
     answers = scorer.score([one.request for one in asked])
-    scores = {k: v for one in asked for k, v in one.read(next(answers))}
     for group in layout.groups:
+        scores = {k: v for one in group.asked for k, v in one.read(next(answers))}
         for turn in group.turns:
             yield (
                 turn,
                 {
-                    name: [scores[one, turn.tokens] for one in conversations]
+                    name: _mean([scores[one, turn.tokens] for one in conversations])
                     for name, conversations in group.layout.items()
                 },
             )
 
 
-def row(turn: Measurable, log_p: LogP) -> dict[str, Any]:
-    """One row of kind `grounding`; without likelihoods the measures of the text remain."""
-    sums = {
-        schemas.sum_column(name): total(log_p[name]) if log_p.get(name) else None
-        for name in contexts.load_all()
-    }
+def columns(
+    turn: Measurable, log_p: LogP | None = None, pieces: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The columns of `schemas.measured`; without likelihoods the measures of the text remain.
+
+    Args:
+        turn: The turn.
+        log_p: Log-probabilities of its tokens, by context.
+        pieces: Text of each of its tokens.
+    """
+    behind: Mapping[str, Sequence[float]] = log_p or {}
     values = {
-        name: measure.value(turn, log_p)
-        if turn.text.strip() and all(log_p.get(one) for one in measure.contexts)
+        name: measure.value(turn, behind)
+        if turn.text.strip() and all(one in behind for one in measure.contexts)
         else None
         for name, measure in kinds.load_all().items()
     }
-    key = dict(zip(schemas.TURN_KEY, turn.key, strict=True))
-    return {**key, "tokens": len(turn.tokens), **sums, **values}
+    tokens = {schemas.tokens_column(name): given for name, given in behind.items()}
+    return {
+        **dict.fromkeys(schemas.measured()),
+        "tokens": len(turn.tokens),
+        "token_texts": None if pieces is None else list(pieces),
+        **tokens,
+        **values,
+    }
+
+
+def _mean(behind: Sequence[Sequence[float]]) -> list[float]:
+    """Mean over conversations of each token's log-probability, rounded."""
+    return [round(mean(of_token), DIGITS) for of_token in zip(*behind, strict=True)]

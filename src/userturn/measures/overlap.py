@@ -52,15 +52,6 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(split)
 
 
-def content_overlap(turn: str, answer: str) -> float:
-    """Share of the turn's distinct content words that occur anywhere in the answer, in [0, 1].
-
-    The baseline that grounding has to beat; 0 where the turn has no content word.
-    """
-    content = set(words(turn)) - FUNCTION_WORDS
-    return len(content & set(words(answer))) / len(content) if content else 0.0
-
-
 def dice(turn: str, text: str) -> float:
     """Dice's coefficient of the sets of content words; 0 where one has fewer than two."""
     left, right = (set(words(one)) - FUNCTION_WORDS for one in (turn, text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from userturn.artifacts import files, provenance, schemas
-from userturn.artifacts.turns import read_turns
+from userturn.artifacts.turns import compared
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.judges import kinds
@@ -18,7 +18,7 @@ def run(study: Study, slug: str) -> None:
     """Stage `classify@<slug>`: label the user turns of one model.
 
     Reads prompts, answers, user turns, controls and grounding; writes
-    `data/labels/<slug>.parquet`, one row per turn and judge.
+    `data/labels/<slug>.parquet`, one row per turn, answer it is judged against, and judge.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
@@ -48,14 +48,15 @@ def read(study: Study, slug: str) -> Turns:
     """
     path = paths.artifact("grounding", slug)
     measures = {
-        tuple(row[name] for name in schemas.TURN_KEY): row
+        tuple(row[name] for name in schemas.AGAINST_KEY): row
         for row in files.read(path, "grounding").iter_rows(named=True)
     }
-    rows = read_turns(study, slug)
-    keys = [tuple(turn[name] for name in schemas.TURN_KEY) for turn in rows]
+    rows = compared(study, slug)
+    keys = [tuple(turn[name] for name in schemas.AGAINST_KEY) for turn in rows]
     for key in keys:
         if key not in measures:
-            turn = ", ".join(f"{name}={v}" for name, v in zip(schemas.TURN_KEY, key, strict=True))
+            named = zip(schemas.AGAINST_KEY, key, strict=True)
+            turn = ", ".join(f"{name}={value}" for name, value in named)
             raise ArtifactError(f"{path}: lacks the turn {turn}; run `dvc repro`")
     scorer = str(provenance.read(path).get("weights"))
     return Turns(rows, [measures[key] for key in keys], scorer)

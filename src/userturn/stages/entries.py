@@ -36,11 +36,24 @@ def texts(study: Study) -> dict[Path, str]:
     entries = {
         "judges": _used(study.judge, study.classify.judges, LEFT_OUT["judges"]),
         "models": _used(study.model, models, LEFT_OUT["models"]),
-        "references": _used(study.reference, study.calibrate.sets, LEFT_OUT["references"]),
+        "references": _references(study),
     }
     return {
         paths.entries(name): json.dumps(used, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         for name, used in entries.items()
+    }
+
+
+def _references(study: Study) -> dict[str, Any]:
+    """Sets of the study, and the conversations and datasets from which their texts come."""
+    sets = [study.reference[slug] for slug in study.calibrate.sets]
+    slugs = dict.fromkeys(
+        [*study.calibrate.sets, *(one.conversations for one in sets if one.conversations)]
+    )
+    prompts = _used(study.dataset, filter(None, (one.prompts for one in sets)), {"license"})
+    return {
+        **_used(study.reference, slugs, LEFT_OUT["references"]),
+        **{f"dataset.{slug}": entry for slug, entry in prompts.items()},
     }
 
 

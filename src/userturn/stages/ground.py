@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from userturn.artifacts import files, provenance, schemas
-from userturn.artifacts.turns import read_turns
+from userturn.artifacts.turns import compared
 from userturn.base import paths
 from userturn.chat.chat import Chat
 from userturn.measures.measurable import Measurable
-from userturn.measures.measure import measure_all, row
+from userturn.measures.measure import measure_all
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
 from userturn.study.slices import slice_of
@@ -30,8 +30,11 @@ def run(study: Study, slug: str) -> None:
     """
     stage = f"ground@{slug}"
     with Scorer(study, stage) as scorer:
-        turns = [_measurable(turn, scorer.chat) for turn in read_turns(study, slug)]
-        rows = [row(turn, log_p) for turn, log_p in measure_all(study, turns, scorer, stage)]
+        turns = [_measurable(turn, scorer.chat) for turn in compared(study, slug)]
+        rows = [
+            {**dict(zip(schemas.AGAINST_KEY, turn.key, strict=True)), **columns}
+            for turn, columns in measure_all(study, turns, scorer, stage)
+        ]
     files.write(
         paths.artifact("grounding", slug),
         "grounding",
@@ -47,7 +50,7 @@ def run(study: Study, slug: str) -> None:
 
 
 def _measurable(turn: Row, chat: Chat) -> Measurable:
-    """A row of `read_turns` with its ids for the scorer.
+    """A row of `compared` with its ids for the scorer.
 
     The ids are those that were generated where they spell the text in the scorer's tokenizer, that
     is where scorer and model share one; else the text is tokenised again.
@@ -58,5 +61,5 @@ def _measurable(turn: Row, chat: Chat) -> Measurable:
         ids = ()
     elif chat.decode(ids) != text:
         ids = chat.encode_content(text)
-    key = tuple(turn[name] for name in schemas.TURN_KEY)
-    return Measurable(key, turn["query"], turn["shown"] or "", turn["own"] or "", text, ids)
+    key = tuple(turn[name] for name in schemas.AGAINST_KEY)
+    return Measurable(key, turn["query"], turn["answer"] or "", text, ids)

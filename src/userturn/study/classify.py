@@ -1,4 +1,4 @@
-"""What is measured of a turn, and which judges label it: scorer, thresholds, calibration."""
+"""What is measured of a turn, and which judges label it: scorer, neutral answers, calibration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from userturn.study.judges import LIKELIHOOD
-from userturn.study.section import Count, Section, Share, Slug, Unique, field
+from userturn.study.section import Section, Slug, Unique, field
 
 SHIPPED_CALIBRATION: Final = "src/userturn/judges/likelihood/calibration.json"
 FITTED_CALIBRATION: Final = "data/calibration/calibration.json"
@@ -25,15 +25,13 @@ class Ground(Section):
         "Model that gives log-probabilities; one of `models`.",
         otherwise="the first of models.probe",
     )
-    swaps: Count = field(
-        2, "Answers of other prompts that grounding G compares the answer with.", "answers"
-    )
-    others: Count = field(
-        4, "Other conversations that relevance C compares the conversation with.", "conversations"
+    neutral: Annotated[list[str], Field(min_length=1), Unique] = field(
+        lambda: ["Okay."],
+        "Answers that say nothing, which uptake compares the answer with.",
     )
 
 
-class LikelihoodThresholds(Section):
+class Likelihood(Section):
     """The likelihood judge; its rules in their order: `judges/likelihood/rules.py`."""
 
     calibration: CalibrationFile = field(
@@ -41,20 +39,8 @@ class LikelihoodThresholds(Section):
         "What is fitted: the file of the package, or, for another scorer than its own, the one "
         "that stage `calibrate` of this study makes.",
     )
-    relevance: float = field(
-        8.0, "Relevance C from which a mere statement goes on the answer.", "nats"
-    )
-    restatement: Annotated[float, Field(ge=0, le=1)] = field(
-        0.75, "Overlap R with the query from which a turn restates it.", "share"
-    )
-    loop: Annotated[float, Field(ge=0, le=1)] = field(
-        0.28, "Share of repeated 4-grams from which a turn is a loop.", "share"
-    )
-    generic_words: Annotated[int, Field(ge=0)] = field(
-        12, "Longest turn that can be a mere closing.", "words"
-    )
     origin: str = field(
-        "benchmarks/README.md", "Where these numbers come from, printed beside every rate."
+        "benchmarks/README.md", "Where its worth was measured, printed beside every rate."
     )
 
 
@@ -72,21 +58,21 @@ class Classify(Section):
         "Model of all judges of type `local`, one of `models`.",
         otherwise="ground.scorer",
     )
-    likelihood: LikelihoodThresholds = field(
-        LikelihoodThresholds, "The likelihood judge: what is fitted, and thresholds that are not."
-    )
+    likelihood: Likelihood = field(Likelihood, "The likelihood judge.")
 
 
 class Calibrate(Section):
-    """Test and fit of the likelihood judge on turns with known labels."""
+    """Fit of the likelihood judge on turns with labels by reading, and its test on made ones."""
 
     sets: Annotated[list[Slug], Field(min_length=1), Unique] = field(
         lambda: ["own"], "Slugs of `reference`."
     )
     per_set: Annotated[int, Field(ge=2)] | None = field(
-        80, "First n conversations of a seeded order of each set; null: all.", "conversations"
+        40,
+        "First n conversations of a seeded order of each set from which turns are made; null: all. "
+        "Of sets of turns with labels by reading, all count.",
+        "conversations",
     )
     folds: Annotated[int, Field(ge=2)] = field(
-        5, "Folds of the cross-validation; a conversation is whole in one.", "folds"
+        5, "Folds of the cross-validation; a query is whole in one.", "folds"
     )
-    precision: Share = field(0.9, "Least precision of `followup` that the fit aims at.", "share")

@@ -1,24 +1,46 @@
-"""A set of conversations with real second turns, of the registry."""
+"""Turns whose label is known, and conversations to make such turns from, of the registry."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from userturn.study.section import Section, field
+from userturn.study.section import Section, Slug, field
 from userturn.study.sources import BytesSource, FileSource
+
+Kind = Literal[
+    "conversations", "mathchat", "mtbench101", "mt_bench", "mtrag", "oasst1", "gold", "read"
+]
 
 
 class ReferenceEntry(Section):
-    """Conversations with real second turns, for calibration."""
+    """A set of reference turns, or of conversations with real second turns."""
 
-    kind: Literal["conversations", "mathchat", "mtbench101", "mt_bench"] = field(
-        ..., "Reader (src/userturn/judges/calibration/)."
+    kind: Kind = field(..., "Reader (src/userturn/judges/calibration/).")
+    source: BytesSource = field(..., "Where the turns or conversations come from.")
+    prompts: Slug | None = field(
+        None,
+        "Kind `gold`: entry of `dataset` whose texts are the queries.",
     )
-    source: BytesSource = field(..., "Where the conversations come from.")
+    dataset: str | None = field(
+        None,
+        "Kind `gold`: takes the lines of this `dataset`.",
+        otherwise="the name of `prompts`",
+    )
+    conversations: Slug | None = field(
+        None,
+        "Kind `read`: entry of `reference` whose second turns were read; takes the lines with its "
+        "name for `dataset`.",
+    )
     answers: BytesSource | None = field(None, "Kind `mt_bench`: its reference answers.")
     task: str | None = field(None, "Kind `mtbench101`: task code, such as `CR`.")
-    reacts: bool = field(True, "Whether the second turns react to the answer.")
+    reacts: bool = field(True, "Whether the second turns are taken to react to the answer.")
     license: str = field("unknown", "Licence of the data (SPDX id).")
+
+    @property
+    def turns(self) -> tuple[str, str | None] | None:
+        """Which turns with labels by reading it has, wherever their texts are; None of others."""
+        named = {"gold": self.dataset or self.prompts, "read": self.conversations}
+        return (self.kind, named[self.kind]) if self.kind in named else None
 
 
 def own_reference() -> dict[str, ReferenceEntry]:

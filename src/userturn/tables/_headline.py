@@ -83,13 +83,10 @@ def model_numbers(results: Results, slug: str) -> Row:
 
 
 def _calibration() -> Row:
-    """How the likelihood judge does on turns of known label.
-
-    A probe has none, nor has a judge fitted here whose conversations are all of one fold.
-    """
+    """How the likelihood judge does on turns with labels by reading; a probe has none."""
     path = paths.CALIBRATION / "report.json"
     report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return dict(report.get("given", {}))
+    return dict(report.get("held_out", {}))
 
 
 def _known(row: Row, *names: str) -> Row:

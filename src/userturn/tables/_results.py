@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from userturn.artifacts import files
 from userturn.artifacts.csv_file import Row
 from userturn.artifacts.prompts import read_prompts
-from userturn.artifacts.schemas import PROMPT_KEY, TURN_KEY
+from userturn.artifacts.schemas import OWN, PROMPT_KEY, SHOWN, TURN_KEY
 from userturn.artifacts.turns import measured
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
@@ -66,6 +66,8 @@ class ModelResults:
         answers: Rows of kind `answers` with the columns of kind `scores`.
         turns: Rows of `turns.measured`, sorted by their key, each with its `length` in tokens of
             the model.
+        unseen: Turns of the condition `swap`, measured against their prompt's own answer, which
+            they never saw.
         judged: Turns with labels, by judge.
     """
 
@@ -73,6 +75,7 @@ class ModelResults:
     slug: str
     answers: pl.DataFrame
     turns: pl.DataFrame
+    unseen: pl.DataFrame
     judged: tuple[Judged, ...]
 
 
@@ -131,13 +134,14 @@ def _read_model(study: Study, slug: str) -> ModelResults:
     import polars as pl
 
     turns = measured(study, slug).with_columns(length=pl.col("token_ids").list.len())
-    turns = turns.drop("token_ids").sort(TURN_KEY)
+    turns = turns.drop("token_ids", "against").sort(TURN_KEY)
     labels = files.read(paths.artifact("labels", slug), "labels")
     return ModelResults(
         study=study,
         slug=slug,
         answers=_read_answers(slug),
         turns=turns,
+        unseen=measured(study, slug, OWN),
         judged=tuple(
             Judged(study, slug, judge, _label(turns, labels, judge, slug))
             for judge in study.classify.judges
@@ -160,7 +164,7 @@ def _label(turns: pl.DataFrame, labels: pl.DataFrame, judge: str, slug: str) -> 
     """Turns with one judge's label."""
     import polars as pl
 
-    ours = labels.filter(pl.col("judge") == judge)
+    ours = labels.filter((pl.col("judge") == judge) & (pl.col("against") == SHOWN)).drop("against")
     generated = turns.filter(pl.col("skipped").is_null())
     missing = generated.join(ours, on=TURN_KEY, how="anti").height
     if missing:

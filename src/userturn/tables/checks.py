@@ -2,14 +2,15 @@
 
 | check | value | expected |
 | --- | --- | --- |
-| `true` | share of real follow-ups labelled `followup` | high |
-| `moved` | the same of follow-ups moved there from another conversation | low |
+| `moved` | share labelled `followup` of turns moved there from another conversation | zero |
 | `spam` | the same of questions that fit any answer | zero |
-| `grounding` | mean `G` of the model's unperturbed turns, nats per token | above zero |
-| `grounding_swap` | mean `G` for their prompt's answer of turns behind another's | about zero |
+| `closing` | the same of thanks and goodbyes | zero |
+| `loop` | the same of words said over and over | zero |
+| `uptake` | mean `A` of the model's unperturbed turns, nats per token | above zero |
+| `uptake_swap` | mean `A` for their prompt's answer of turns behind another's | about zero |
 | `memorised` | share of unperturbed turns that stand for another prompt too (table `turns`) | low |
 
-The first three come from the calibration, which a probe has not, and hold for every model.
+The first four come from the calibration, which a probe has not, and hold for every model.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import csv_file
 from userturn.artifacts.csv_file import Kind, Row, of
-from userturn.artifacts.schemas import BASE, SWAP
+from userturn.artifacts.schemas import BASE
 from userturn.base import paths
 from userturn.judges.calibration.columns import KINDS
 from userturn.study.study import Study
@@ -30,7 +31,7 @@ from userturn.tables._table import Table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REFERENCES = {"true": "high", "moved": "low", "spam": "zero"}
+REFERENCES = {"moved": "zero", "spam": "zero", "closing": "zero", "loop": "zero"}
 
 
 def rows(results: Results) -> list[Row]:
@@ -40,7 +41,7 @@ def rows(results: Results) -> list[Row]:
         row
         for model in results.models
         for row in (
-            *grounding_rows(model),
+            *uptake_rows(model),
             memorised_row(model.slug, [look for look in looks if look["model"] == model.slug]),
         )
     ]
@@ -65,20 +66,18 @@ def reference_rows() -> list[Row]:
     ]
 
 
-def grounding_rows(model: ModelResults) -> list[Row]:
-    """Mean `G` of a model's own turns, and of those that react to another prompt's answer."""
+def uptake_rows(model: ModelResults) -> list[Row]:
+    """Mean `A` of a model's own turns, and of those that never saw their prompt's answer."""
     import polars as pl
 
     made = []
-    for check, condition, expected in (
-        ("grounding", BASE, "above zero"),
-        ("grounding_swap", SWAP, "about zero"),
+    for check, turns, expected in (
+        ("uptake", model.turns.filter(pl.col("condition") == BASE), "above zero"),
+        ("uptake_swap", model.unseen, "about zero"),
     ):
-        scored = model.turns.filter(
-            (pl.col("condition") == condition) & pl.col("grounding").is_not_null()
-        )
-        means = scored.group_by("dataset", "item").agg(pl.col("grounding").mean())
-        values = means.sort("dataset", "item")["grounding"].to_numpy()
+        scored = turns.filter(pl.col("uptake").is_not_null())
+        means = scored.group_by("dataset", "item").agg(pl.col("uptake").mean())
+        values = means.sort("dataset", "item")["uptake"].to_numpy()
         made.append(
             _row(
                 check=check,

@@ -150,10 +150,12 @@ class _Verification:
             known |= wanted
             if frame is not None:
                 self._keys(kind, slug, frame, wanted, "the study's turns")
+        compared = {(*turn, schemas.SHOWN) for turn in known}
+        compared |= {(*turn, schemas.OWN) for turn in known if turn[2] == schemas.SWAP}
         if grounding is not None:
-            self._keys("grounding", slug, grounding, known, "the study's turns")
+            self._keys("grounding", slug, grounding, compared, "the study's turns")
         if labels is not None:
-            self._labels(slug, labels, known)
+            self._labels(slug, labels, compared)
         self._requests(slug, answers, turns, controls)
 
     def _labels(self, slug: str, frame: pl.DataFrame, turns: Collection[Key]) -> None:
@@ -316,5 +318,5 @@ def _file_md5(path: Path) -> str:
 
 
 def _named(key: Key) -> str:
-    names = schemas.TURN_KEY[: len(key)]
+    names = schemas.AGAINST_KEY[: len(key)]
     return ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True))

@@ -1,156 +1,112 @@
-"""What is fitted is the best there is, and never saw what it is tested on."""
+"""What is fitted is the library's, and never saw what it is tested on."""
 
 import random
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import GradientBoostingClassifier
 
 from userturn.artifacts.labels import Label
 from userturn.judges.calibration import fit
-from userturn.judges.calibration.fit import Example, best_cut, best_least
+from userturn.judges.calibration.fit import Example
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.study.classify import LikelihoodThresholds
 
-VALUES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=15)
-THRESHOLDS = LikelihoodThresholds()
-
-
-def balanced(threshold: float, higher: list[float], lower: list[float]) -> float:
-    return sum(v >= threshold for v in higher) / len(higher) + sum(
-        v < threshold for v in lower
-    ) / len(lower)
+TEXTS = {
+    Label.FOLLOWUP: ("Why does the salt rain fall?", 3.0),
+    Label.ON_TOPIC: ("What do whales eat in winter?", 0.0),
+    Label.UNRELATED: ("Name the tallest mountain of all.", 0.0),
+}
 
 
-@given(VALUES, VALUES)
-def test_no_threshold_separates_better(higher, lower):
-    found = best_cut(higher, lower, 0.0)
-    values = sorted({*higher, *lower})
-    middles = [(a + b) / 2 for a, b in pairwise(values)] or values
-    best = max(balanced(middle, higher, lower) for middle in middles)
-    assert balanced(found, higher, lower) == pytest.approx(best)
-
-
-RANKED = st.lists(st.tuples(st.integers(0, 10).map(lambda n: n / 10), st.booleans()), max_size=25)
-
-
-@given(RANKED, st.integers(0, 5), st.sampled_from([0.5, 0.9]))
-@settings(max_examples=200)
-def test_the_least_probability_keeps_its_precision_and_none_finds_more(ranked, missed, precision):
-    chances = np.array([chance for chance, _ in ranked])
-    truth = np.array([is_followup for _, is_followup in ranked], dtype=bool)
-    wanted = int(truth.sum()) + missed
-    found = best_least(chances, truth, wanted, precision)
-    if not truth.any():
-        assert found == 0.5
-        return
-
-    def of(least: float) -> tuple[float, float, float]:
-        chosen = truth[chances >= least]
-        hits = int(chosen.sum())
-        share = hits / len(chosen) if len(chosen) else 0.0
-        return share, hits / wanted, 2 * hits / (len(chosen) + wanted)
-
-    rivals = [of(chance) for chance in chances]
-    reached, recall, f1 = of(found)
-    if any(share >= precision for share, _, _ in rivals):
-        assert reached >= precision
-        assert recall == max(r for share, r, _ in rivals if share >= precision)
-    else:
-        assert f1 == pytest.approx(max(merit for _, _, merit in rivals))
-
-
-def examples(seed: int = 0, count: int = 300, signal: float = 1.0) -> list[Example]:
-    """Turns that the rules leave open, whose relevance and role voice say what they are."""
+def examples(seed: int = 0, count: int = 150, signal: float = 1.0) -> list[Example]:
+    """Turns that the rules leave open, whose uptake says whether they are follow-ups."""
     rng = random.Random(seed)
     made = []
     for number in range(count):
-        is_followup = rng.random() < 0.3
-        evidence = Evidence(
-            text=rng.choice(("Why does that happen?", "What do whales eat in winter?")),
-            end="eos",
-            answer="Rain falls.",
-            tokens=rng.randint(5, 20),
-            grounding=rng.gauss(0.2, 0.2),
-            role_voice=abs(rng.gauss(0.5, 0.2)),
-            relevance=rng.gauss(12 * signal * is_followup, 5),
-            restatement=rng.random() * 0.6,
-            echo=rng.random() * 0.3,
-            loop=0.0,
-        )
-        label = Label.FOLLOWUP if is_followup else Label.UNRELATED
-        made.append(Example(label, evidence, number % 5))
+        label = rng.choice(list(TEXTS))
+        text, gain = TEXTS[label] if signal else TEXTS[Label.ON_TOPIC]
+        pieces = text.split(" ")
+        behind = {
+            name: [
+                rng.gauss(-3 + signal * gain * (name in ("own", "assistant")), 1) for _ in pieces
+            ]
+            for name in ("own", "neutral", "alone", "assistant")
+        }
+        evidence = Evidence(text, "eos", "What is rain?", "Rain falls.", (*pieces,), behind)
+        sure = rng.random() < 0.6
+        made.append(Example(label, evidence, number % 5, "ab"[number % 2], read=True, sure=sure))
     return made
 
 
-def test_probabilities_are_those_of_the_library():
-    made = examples()
-    found = fit.fit(made, THRESHOLDS, 0.9, {})
-    names = list(found.measures)
-    table = np.array([[one.evidence.inputs()[name] for name in names] for one in made])
-    scaled = (table - table.mean(axis=0)) / table.std(axis=0)
-    pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
-    pairs = [(i, j) for i, j in pairs if not (i == j and names[i] == "refers_back")]
-    terms = np.column_stack([scaled, *(scaled[:, i] * scaled[:, j] for i, j in pairs)])
-    library = LogisticRegression(
-        C=fit.PENALTY, l1_ratio=1, solver="liblinear", intercept_scaling=10, max_iter=2000,
-        random_state=0,
-    ).fit(terms, [one.label is Label.FOLLOWUP for one in made])  # fmt: skip
-    expected = library.predict_proba(terms)[:, 1]
-    assert [found.probability(one.evidence) for one in made] == pytest.approx(expected, abs=2e-3)
+@pytest.mark.parametrize("labels", [3, 2])
+def test_probabilities_are_those_of_the_library(labels):
+    kept = list(TEXTS)[:labels]
+    made = [one for one in examples() if one.label in kept]
+    calibration = fit.fit(made, {})
+    names = list(made[0].inputs)
+    table = np.array([[one.inputs[name] for name in names] for one in made], dtype=np.float32)
+    library = GradientBoostingClassifier(**fit.SETTINGS).fit(
+        table,
+        [kept.index(one.label) for one in made],
+        sample_weight=[1.0 if one.sure else 0.5 for one in made],
+    )
+    ours = [list(calibration.probabilities(one.inputs).values()) for one in made]
+    assert np.array(ours) == pytest.approx(library.predict_proba(table), abs=1e-3)
+    assert list(calibration.trees) == kept
+    assert calibration.origin["turns"] == calibration.origin["left_by_rules"] == len(made)
 
 
-def test_the_fit_finds_what_carries_the_signal_and_keeps_its_precision_on_new_turns():
-    made = examples(count=600)
-    found = fit.fit(made, THRESHOLDS, 0.8, {"sets": ["x"]})
-    assert next(iter(found.weights)) == "relevance"
-    assert found.origin == {"sets": ["x"], "turns": 600, "left_by_rules": 600, "followups": sum(
-        one.label is Label.FOLLOWUP for one in made
-    )}  # fmt: skip
-    new = examples(seed=1, count=600)
-    said = fit.judged(new, THRESHOLDS, found)
-    chosen = [one.label for one, of in zip(new, said, strict=True) if of.label is Label.FOLLOWUP]
-    assert chosen.count(Label.FOLLOWUP) / len(chosen) > 0.7
-    assert len(chosen) > 60
+def test_the_fit_finds_what_carries_the_signal_on_new_turns():
+    calibration = fit.fit(examples(), {"sets": ["x"]})
+    assert calibration.origin["sets"] == ["x"]
+    said = [(one.label, one.judged(calibration).label) for one in examples(seed=1)]
+    assert sum(known is given for known, given in said) / len(said) > 0.9
 
 
 def test_what_is_held_out_takes_no_part_in_its_own_label():
     made = examples()
-    within = [one.group for one in made]
-    before = fit.cross_fitted(made, within, THRESHOLDS, 0.9)
+    within = [one.fold for one in made]
+    before = fit.cross_fitted(made, within)
     turned = [
         replace(one, label=Label.UNRELATED if one.label is Label.FOLLOWUP else Label.FOLLOWUP)
-        if one.group == 2
+        if one.fold == 2
         else one
         for one in made
     ]
-    after = fit.cross_fitted(turned, within, THRESHOLDS, 0.9)
+    after = fit.cross_fitted(turned, within)
     held = [number for number, group in enumerate(within) if group == 2]
     assert [before[number] for number in held] == [after[number] for number in held]
     assert before != after
 
 
+def test_turns_made_by_rule_are_judged_and_never_fitted_on():
+    made = examples()
+    moved = [replace(one, label=Label.FOLLOWUP, read=False) for one in examples(seed=2, count=40)]
+    alone, beside = fit.fit(made, {}), fit.fit([*made, *moved], {})
+    assert alone == beside
+    verdicts = fit.cross_fitted([*made, *moved], [one.source for one in (*made, *moved)])
+    assert None not in verdicts
+
+
 def test_one_value_leaves_nothing_to_fit_on():
     made = examples(count=20)
-    assert fit.cross_fitted(made, ["own"] * 20, THRESHOLDS, 0.9) == [None] * 20
+    assert fit.cross_fitted(made, ["own"] * 20) == [None] * 20
+    bare = [replace(one, read=False) for one in made]
+    assert fit.cross_fitted(bare, [one.fold for one in bare]) == [None] * 20
 
 
-def test_turns_of_one_kind_give_their_share_and_no_classifier():
-    alike = [one for one in examples() if one.label is Label.UNRELATED][:18]
-    found = fit.fit(alike, THRESHOLDS, 0.9, {})
-    assert not found.weights
-    assert found.probability(alike[0].evidence) == pytest.approx(1 / 20, rel=1e-3)
-    assert fit.fit([], THRESHOLDS, 0.9, {}).probability(alike[0].evidence) == 0.5
+def test_turns_of_one_label_and_none_give_no_trees():
+    alike = [one for one in examples() if one.label is Label.ON_TOPIC]
+    for made in (alike, []):
+        calibration = fit.fit(made, {})
+        assert not any(calibration.trees.values())
+        assert alike[0].judged(calibration).probability == 0
 
 
 def test_chance_alone_is_not_found():
     """Without a signal, what is labelled a follow-up is one no more often than by chance."""
-    made = examples(signal=0.0, count=400)
-    said = fit.cross_fitted(made, [one.group for one in made], THRESHOLDS, 0.9)
+    made = examples(signal=0.0, count=300)
+    said = fit.cross_fitted(made, [one.fold for one in made])
     chosen = [one.label for one, of in zip(made, said, strict=True) if of.label is Label.FOLLOWUP]
-    share = chosen.count(Label.FOLLOWUP) / max(1, len(chosen))
-    assert share < 0.5
+    assert chosen.count(Label.FOLLOWUP) <= max(3, 0.6 * len(chosen))

@@ -1,26 +1,13 @@
+"""Rules fire on what is certain by the text, and leave the rest open."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from userturn.artifacts.labels import Label
-from userturn.judges.likelihood.calibration import Calibration, Scale
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.judges.likelihood.rules import judge, states
-from userturn.measures.kinds.echo import echo
-from userturn.measures.kinds.loop import loop
-from userturn.measures.kinds.restatement import restatement
-from userturn.study.classify import LikelihoodThresholds
+from userturn.judges.likelihood.rules import rule, states
 
-THRESHOLDS = LikelihoodThresholds(relevance=8, restatement=0.7, loop=0.4, generic_words=12)
-CALIBRATION = Calibration(
-    role_voice=0.0,
-    least=0.5,
-    intercept=0.0,
-    measures={"grounding": Scale(mean=0.1, sd=0.1)},
-    weights={"grounding": 1.0},
-    origin={},
-)
-"""A follow-up from a grounding of 0.1."""
 QUERY = "Write a short poem about autumn rain in a harbour town."
 ANSWER = (
     "Grey nets hang dripping by the quay,\nthe gulls complain, the gutters sing,\n"
@@ -33,27 +20,13 @@ HTML_ANSWER = 'Use flexbox: <div style="display:flex; justify-content:center">�
 ASKING = SUM_ANSWER + " Would you like to see another way to solve it?"
 
 
-def label(text, query=QUERY, answer=ANSWER, grounding=0.0, voice=1.0, end="eos", relevance=20.0):
-    evidence = Evidence(
-        text=text,
-        end=end,
-        answer=answer,
-        tokens=10,
-        grounding=grounding,
-        role_voice=voice,
-        relevance=relevance,
-        restatement=restatement(text, query),
-        echo=echo(text, answer),
-        loop=loop(text),
-    )
-    found, reason = judge(evidence, THRESHOLDS, CALIBRATION)
-    assert reason
-    return found
+def label(text, query=QUERY, answer=ANSWER, end="eos"):
+    ruled = rule(Evidence(text, end, query, answer))
+    assert ruled is None or ruled[1], "a label has a reason"
+    return ruled and ruled[0]
 
 
-GROUNDED = 0.5  # what a turn about the answer measures; turns that fit any answer measure about 0
-
-FOLLOW_UPS = [
+OPEN = [
     ("Why does the rain walk inland?", {}),
     ("Can you make the second line rhyme with 'quay'?", {}),
     ("I don't like 'gutters sing'. Use another image there.", {}),
@@ -76,9 +49,9 @@ FOLLOW_UPS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "context"), FOLLOW_UPS)
-def test_what_grounding_supports_is_a_follow_up(text, context):
-    assert label(text, grounding=GROUNDED, **context) is Label.FOLLOWUP
+@pytest.mark.parametrize(("text", "context"), OPEN)
+def test_what_a_user_says_is_left_open(text, context):
+    assert label(text, **context) is None
 
 
 @pytest.mark.parametrize(
@@ -96,8 +69,8 @@ def test_what_grounding_supports_is_a_follow_up(text, context):
         "多个城市的天气怎么样？",
     ],
 )
-def test_asking_alone_is_no_follow_up(text):
-    assert label(text, grounding=0.02) is Label.UNRELATED
+def test_asking_is_left_open(text):
+    assert label(text) is None
 
 
 @pytest.mark.parametrize("text", ["Yes, please.", "Sure, show me.", "No, I get it.", "yes"])
@@ -117,8 +90,8 @@ def test_a_short_reply_to_the_question_an_answer_ends_in_is_a_follow_up(text):
         ("Tom has 3 boxes with 12 pencils each. How many pencils are left?", SUM_QUERY),
     ],
 )
-def test_the_query_said_again_is_a_restatement_however_grounded(text, query):
-    assert label(text, query=query, grounding=GROUNDED) is Label.RESTATEMENT
+def test_the_query_said_again_is_left_open(text, query):
+    assert label(text, query=query) is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +109,7 @@ def test_the_query_said_again_is_a_restatement_however_grounded(text, query):
     ],
 )
 def test_a_closing_is_generic(text):
-    assert label(text, grounding=GROUNDED) is Label.GENERIC
+    assert label(text) is Label.GENERIC
 
 
 @pytest.mark.parametrize(
@@ -150,7 +123,7 @@ def test_a_closing_is_generic(text):
     ],
 )
 def test_a_closing_that_goes_on_is_not_generic(text):
-    assert label(text, grounding=GROUNDED) is Label.FOLLOWUP
+    assert label(text) is None
 
 
 @pytest.mark.parametrize(
@@ -164,10 +137,11 @@ def test_a_closing_that_goes_on_is_not_generic(text):
         "The next user message could be about the gulls.",
         "I need to write a message as the user would see it.",
         "The user would likely ask for another stanza.",
+        "You are a helpful AI assistant.",
     ],
 )
 def test_talk_about_the_turn_is_meta(text):
-    assert label(text, grounding=GROUNDED) is Label.META
+    assert label(text) is Label.META
 
 
 @pytest.mark.parametrize(
@@ -180,7 +154,7 @@ def test_talk_about_the_turn_is_meta(text):
     ],
 )
 def test_users_may_speak_of_writing_and_of_users(text):
-    assert label(text, grounding=GROUNDED) is Label.FOLLOWUP
+    assert label(text) is None
 
 
 @pytest.mark.parametrize(
@@ -194,33 +168,19 @@ def test_users_may_speak_of_writing_and_of_users(text):
         "Would you like me to make it longer?",
         "You're welcome! Is there anything else?",
         "How can I help you today?",
-        "Here is a second stanza:\nThe lamps come on along the pier.",
-        "To find the number of pencils, multiply 3 by 12 and take away 7.",
-        "In conclusion, autumn rain is a symbol of change.",
         "Assistant: The rain falls on the quay.",
-        "You are a helpful AI assistant.",
     ],
 )
 def test_what_only_an_assistant_writes_is_assistant_voice(text):
-    assert label(text, grounding=GROUNDED) is Label.ASSISTANT_VOICE
-
-
-def test_a_statement_that_hangs_on_the_answer_is_the_assistant_going_on():
-    text = "The harbour lamps are lit by dusk, and the salt stays in the gutters of the town."
-    assert states(text)
-    assert label(text, grounding=GROUNDED) is Label.ASSISTANT_VOICE
-    assert label(text, relevance=0.0) is Label.UNRELATED
+    assert label(text) is Label.ASSISTANT_VOICE
 
 
 def test_the_answer_said_again_is_assistant_voice():
     text = "Grey nets hang dripping by the quay, the gulls complain, the gutters sing"
-    assert label(text, grounding=GROUNDED) is Label.ASSISTANT_VOICE
-
-
-def test_role_voice_below_its_threshold_is_assistant_voice_in_any_language():
-    text = "雨从海上来，带着所有的盐，走进港口的每一条街。"
-    assert label(text, grounding=GROUNDED, voice=-0.2) is Label.ASSISTANT_VOICE
-    assert label(text, grounding=GROUNDED, voice=0.2) is Label.FOLLOWUP
+    assert states(text)
+    assert label(text) is Label.ASSISTANT_VOICE
+    assert label(text, answer=ANSWER + " Shall I go on?") is None, "who is asked may say it"
+    assert label("Why do the gulls complain, the gutters sing, and who hears it?") is None
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t\n", "\u3000"])
@@ -231,9 +191,6 @@ def test_no_text_is_empty(text):
 @pytest.mark.parametrize(
     ("text", "end"),
     [
-        ("the the the the the the the the", "eos"),
-        ("They've done amazing things. " * 5, "length"),
-        ("雨雨雨雨雨雨雨雨雨雨", "eos"),
         ("{ } ; ; } ) => ( ; { x } ; ; } ] [ ;", "eos"),
         ("?!?", "eos"),
         ("aaaaaaaaaaaaaaaaaaaaaaaaaaaa why", "eos"),
@@ -241,44 +198,24 @@ def test_no_text_is_empty(text):
         ("The rai", "length"),
     ],
 )
-def test_noise_and_loops_are_degenerate(text, end):
-    assert label(text, grounding=GROUNDED, end=end) is Label.DEGENERATE
+def test_noise_is_degenerate(text, end):
+    assert label(text, end=end) is Label.DEGENERATE
 
 
-def test_a_readable_turn_that_was_cut_keeps_its_label():
+def test_a_readable_turn_that_was_cut_is_left_open():
     text = "Why does the rain walk inland from the sea, and what does the salt that it bri"
-    assert label(text, grounding=GROUNDED, end="length") is Label.FOLLOWUP
+    assert label(text, end="length") is None
 
 
-def test_without_likelihoods_only_the_text_rules_give_labels():
-    assert label("Thanks!", grounding=None, voice=None) is Label.GENERIC
-    assert label("Why does the rain walk inland?", grounding=None, voice=None) is None
+@given(st.text(max_size=80), st.text(max_size=80), st.sampled_from(["eos", "stop_token", "length"]))
+def test_a_rule_never_breaks_and_only_says_what_it_may(text, answer, end):
+    rulings = {
+        Label.EMPTY, Label.DEGENERATE, Label.META, Label.GENERIC, Label.FOLLOWUP,
+        Label.ASSISTANT_VOICE, None,
+    }  # fmt: skip
+    assert label(text, answer=answer, end=end) in rulings
 
 
-@given(
-    st.text(max_size=80),
-    st.floats(-5, 5),
-    st.floats(-5, 5),
-    st.sampled_from(["eos", "stop_token", "length"]),
-)
-def test_every_scored_turn_has_a_label(text, grounding, voice, end):
-    assert label(text, grounding=grounding, voice=voice, end=end) in Label
-
-
-@given(st.text(max_size=80), st.floats(-5, 5), st.floats(-5, 5))
-def test_more_grounding_never_unmakes_a_follow_up(text, grounding, more):
-    low, high = sorted((grounding, more))
-    if label(text, grounding=low) is Label.FOLLOWUP:
-        assert label(text, grounding=high) is Label.FOLLOWUP
-
-
-def test_the_reason_names_what_decided():
-    evidence = Evidence("Why salt?", "eos", ANSWER, 3, 0.5, 1.0, 20.0, 0.0, 0.1, 0.0)
-    assert judge(evidence, THRESHOLDS, CALIBRATION) == (
-        Label.FOLLOWUP,
-        "p(followup) 0.98 >= 0.5: C 20.0, G 0.500, V 1.000",
-    )
-
-
-def test_without_relevance_there_is_no_label():
-    assert label("Why does the rain walk inland?", grounding=GROUNDED, relevance=None) is None
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_a_rule_calls_no_turn_a_follow_up_where_nothing_was_asked(text, answer):
+    assert label(text, answer=answer + ".") is not Label.FOLLOWUP

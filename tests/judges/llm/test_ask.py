@@ -114,7 +114,7 @@ def test_a_colleagues_labels_fill_an_empty_store(server, monkeypatch, tmp_path):
     first = judged(study_with(), items(12))
     asked = len(server.prompts)
     assert asked > 12
-    key = {"dataset": "d", "item": "0", "condition": "base", "temperature": 0.0}
+    key = {"dataset": "d", "item": "0", "condition": "base", "temperature": 0.0, "against": "shown"}
     rows = [
         {
             **dict.fromkeys(schemas.LABELS),

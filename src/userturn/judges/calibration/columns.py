@@ -2,8 +2,8 @@
 
 | table | one row is |
 | --- | --- |
-| `auc.csv` | how well a measure tells follow-ups from turns moved within their set |
-| `precision_recall.csv` | how well a label is given: per set, over all, and for short follow-ups |
+| `auc.csv` | how well a measure alone tells follow-ups from other turns with labels by reading |
+| `precision_recall.csv` | how well a label is given: per set of turns with labels by reading |
 | `confusion.csv` | how often a kind of turn got a label |
 | `kinds.csv` | the share of a kind of turn that is called a follow-up |
 """
@@ -13,16 +13,15 @@ from __future__ import annotations
 from userturn.artifacts.csv_file import Columns, Kind, of
 
 AUC: Columns = {
-    "set": Kind.NAME,
-    **of(Kind.COUNT, "followups moved"),
-    "measure": Kind.NAME,
+    **of(Kind.NAME, "set measure"),
+    **of(Kind.COUNT, "turns followups"),
     **of(Kind.NUMBER, "auc low high confidence"),
 }
 PRECISION_RECALL: Columns = {
     **of(Kind.NAME, "calibration set label"),
     "turns": Kind.COUNT,
     **of(Kind.NUMBER, "precision precision_low precision_high"),
-    **of(Kind.NUMBER, "recall recall_low recall_high f1 confidence"),
+    **of(Kind.NUMBER, "recall recall_low recall_high f1 f1_low f1_high confidence"),
 }
 CONFUSION: Columns = {
     **of(Kind.NAME, "calibration set kind label given"),

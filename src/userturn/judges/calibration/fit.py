@@ -1,259 +1,168 @@
-"""Fit of the likelihood judge to turns of known label. Pure.
+"""Fit of the likelihood judge to turns with labels by reading. Pure.
 
-Fitted are the threshold of role voice `V` and the classifier of follow-ups. The thresholds of
-restatements, loops and closings are not: on turns made by rule they would learn the rule.
+The classifier is multinomial gradient boosting with shallow trees: one tree per label and round,
+each of two questions at most. A turn whose reader was not sure counts half. The rules of the judge
+are not fitted; what they decide is not fitted on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 from userturn.artifacts.labels import Label
-from userturn.judges.likelihood import rules as likelihood
-from userturn.judges.likelihood.calibration import TIMES, Calibration, Scale
+from userturn.judges.likelihood.calibration import Calibration, HeldOut, Split, Tree
 from userturn.judges.likelihood.evidence import Evidence
-from userturn.study.classify import LikelihoodThresholds
+from userturn.judges.likelihood.inputs import inputs
+from userturn.judges.likelihood.judge import Verdict, judge, weigh
+from userturn.judges.likelihood.rules import rule
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+LEAST = 0.65
+"""Least probability of a follow-up: where the precision on turns that models wrote is about
+0.8 (benchmarks/README.md)."""
 
-USER = (Label.FOLLOWUP, Label.UNRELATED, Label.RESTATEMENT)
-"""Labels of turns that a user speaks."""
+SETTINGS: dict[str, Any] = {
+    "n_estimators": 100,
+    "learning_rate": 0.07,
+    "max_depth": 2,
+    "subsample": 0.7,
+    "max_features": 0.3,
+    "min_samples_leaf": 4,
+    "random_state": 0,
+}
+"""Of the boosting. Trees of one question or of three levels, and 60 rounds, do about as well."""
 
-PENALTY = 0.1
-"""Inverse strength of the L1 penalty: chosen by cross-validation between 0.05 and 0.5; it leaves
-about two thirds of the terms (benchmarks/classifier.py)."""
+BY_RULE = (Label.META, Label.EMPTY)
+"""Labels that only rules give: they are too rare to be fitted."""
 
-DIGITS = 4
-"""Significant digits of what is fitted: as many as matter, and equal on every machine."""
+UNSURE = 0.5
+"""Weight of a turn that another reader might label otherwise."""
+
+DIGITS = 5
+"""Decimals of a leaf, significant digits of a question: as many as matter."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Example:
     """A turn of known label.
 
     Attributes:
         label: What it is.
         evidence: What the judge reads of it.
-        group: Number of the fold of its conversation, whose turns are never on both sides of a
-            split.
+        fold: Fold of its query, whose turns are never on both sides of a split.
+        source: What is held out together elsewhere, such as its set.
+        read: Whether the label is by reading: of others, no fit knows.
+        sure: Whether its reader was sure.
     """
 
     label: Label
     evidence: Evidence
-    group: int
+    fold: int
+    source: str
+    read: bool
+    sure: bool = True
 
+    @cached_property
+    def open(self) -> bool:
+        """Whether it is scored and no rule decides it."""
+        return self.evidence.scored and rule(self.evidence) is None
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the judge says of an example.
+    @cached_property
+    def inputs(self) -> dict[str, float]:
+        """What the classifier weighs."""
+        return inputs(self.evidence)
 
-    Attributes:
-        label: Its label; None where it was not scored and no rule on the text gives one.
-        probability: The classifier's, of a follow-up; None where it was not asked.
-    """
-
-    label: Label | None
-    probability: float | None
-
-
-def judged(
-    examples: Sequence[Example], thresholds: LikelihoodThresholds, calibration: Calibration
-) -> list[Judged]:
-    """What the judge says of each example."""
-    verdicts = []
-    for one in examples:
-        ruled = likelihood.rules(one.evidence, thresholds, calibration.role_voice)
-        label = ruled[0] if ruled else likelihood.judge(one.evidence, thresholds, calibration)[0]
-        verdicts.append(Judged(label, None if ruled else calibration.probability(one.evidence)))
-    return verdicts
+    def judged(self, calibration: Calibration) -> Verdict:
+        """What the judge says of it."""
+        if self.open:
+            return weigh(self.evidence, self.inputs, calibration)
+        return judge(self.evidence, calibration)
 
 
 def fit(
-    examples: Sequence[Example],
-    thresholds: LikelihoodThresholds,
-    precision: float,
-    origin: dict[str, Any],
+    examples: Sequence[Example], origin: dict[str, Any], held_out: Sequence[HeldOut] = ()
 ) -> Calibration:
-    """Fit the threshold of `V`, the classifier, and its least probability.
-
-    `V` splits user turns from assistant text with the best balanced accuracy. The classifier is
-    fitted on what the rules then leave open. Its least probability is, by probabilities of every
-    example fitted without its group, the one of most recall among those at which `followup` has
-    the precision aimed at; where none has, the one of the best F1.
+    """The judge fitted on the examples whose label is by reading.
 
     Args:
         examples: Turns of known label.
-        thresholds: Thresholds of the study.
-        precision: Precision aimed at.
         origin: What the calibration says of its origin; numbers of turns are added.
+        held_out: What it says of turns of known label that it was not fitted on.
     """
-    import numpy as np
-
-    scored = [e for e in examples if None not in (e.evidence.relevance, e.evidence.grounding)]
-    voices: dict[bool, list[float]] = {True: [], False: []}
-    for one in scored:
-        if one.evidence.role_voice is not None:
-            voices[one.label in USER].append(one.evidence.role_voice)
-    role_voice = _rounded(best_cut(voices[True], voices[False], 0.0))
-    left = [e for e in scored if likelihood.rules(e.evidence, thresholds, role_voice) is None]
-    truth = np.array([one.label is Label.FOLLOWUP for one in left], dtype=bool)
-    groups = np.array([one.group for one in left], dtype=int)
-    probabilities = np.zeros(len(left))
-    for inside in _splits(groups):
-        model = classifier([e for e, x in zip(left, inside, strict=True) if not x], role_voice)
-        probabilities[inside] = [
-            model.probability(e.evidence) for e, x in zip(left, inside, strict=True) if x
-        ]
-    wanted = sum(one.label is Label.FOLLOWUP for one in examples)
-    least = best_least(probabilities, truth, wanted, precision)
-    counts = {"turns": len(examples), "left_by_rules": len(left), "followups": wanted}
-    fitted = classifier(left, role_voice)
-    return fitted.model_copy(update={"least": _rounded(least), "origin": {**origin, **counts}})
+    read = [one for one in examples if one.read]
+    used = [one for one in read if one.open]
+    start, trees = _boosted(used)
+    counts = {
+        "turns": len(read),
+        "left_by_rules": len(used),
+        "followups": sum(one.label is Label.FOLLOWUP for one in read),
+    }
+    return Calibration(
+        least=LEAST,
+        start=start,
+        trees=trees,
+        origin={**origin, **counts},
+        held_out=list(held_out),
+    )
 
 
-def cross_fitted(
-    examples: Sequence[Example],
-    within: Sequence[Hashable],
-    thresholds: LikelihoodThresholds,
-    precision: float,
-) -> list[Judged | None]:
+def cross_fitted(examples: Sequence[Example], within: Sequence[Hashable]) -> list[Verdict | None]:
     """What the judge says of each example when fitted on the examples of other `within` values.
 
     Args:
-        examples: Turns of known label; their own groups split what the inner fit is tested on.
-        within: Of each example, what is held out together: its fold, or its set.
-        thresholds: Thresholds of the study.
-        precision: Precision aimed at.
+        examples: Turns of known label.
+        within: Of each example, what is held out together: its fold, or its source.
 
     Returns:
-        One per example; all None where there is only one value, and so nothing to fit on.
+        One per example; None where no example by reading is left to fit on.
     """
-    verdicts: dict[int, Judged] = {}
+    verdicts: list[Verdict | None] = [None] * len(examples)
+    everything = fit(examples, {})
     for value in sorted(set(within), key=str):
         inside = [number for number, other in enumerate(within) if other == value]
         outside = [one for one, other in zip(examples, within, strict=True) if other != value]
-        if outside:
-            calibration = fit(outside, thresholds, precision, {})
-            said = judged([examples[number] for number in inside], thresholds, calibration)
-            verdicts |= dict(zip(inside, said, strict=True))
-    return [verdicts.get(number) for number in range(len(examples))]
+        if not any(one.read for one in outside):
+            continue
+        fitted = any(examples[number].read for number in inside)
+        calibration = fit(outside, {}) if fitted else everything
+        for number in inside:
+            verdicts[number] = examples[number].judged(calibration)
+    return verdicts
 
 
-def best_cut(higher: Sequence[float], lower: Sequence[float], otherwise: float) -> float:
-    """Threshold with the best balanced accuracy; `otherwise` where one side has no values."""
+def _boosted(examples: Sequence[Example]) -> tuple[dict[Label, float], dict[Label, list[Tree]]]:
+    """Where each label's score starts, and its trees; of one label alone there are no trees."""
     import numpy as np
+    from sklearn.ensemble import GradientBoostingClassifier
 
-    if not higher or not lower:
-        return otherwise
-    values = np.unique([*higher, *lower])
-    middles = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
-    above = np.searchsorted(np.sort(higher), middles)
-    below = np.searchsorted(np.sort(lower), middles)
-    accuracy = 1 - above / len(higher) + below / len(lower)
-    best = np.flatnonzero(accuracy == accuracy.max())
-    return float(middles[best[len(best) // 2]])
-
-
-def best_least(
-    probabilities: NDArray[Any], truth: NDArray[Any], wanted: int, precision: float
-) -> float:
-    """Least probability with the most recall at a precision, or else with the best F1.
-
-    Args:
-        probabilities: Of each turn, to be a follow-up.
-        truth: Whether it is one.
-        wanted: Follow-ups in all, those included that never got a probability.
-        precision: Least precision aimed at.
-
-    Returns:
-        A value halfway between two probabilities; 0.5 where there is no follow-up to find.
-    """
-    import numpy as np
-
-    if not truth.any():
-        return 0.5
-    order = np.argsort(-probabilities, kind="stable")
-    ranked, hits = probabilities[order], np.cumsum(truth[order])
-    count = np.arange(1, len(ranked) + 1)
-    last = np.append(ranked[1:] != ranked[:-1], True)  # equal values fall together
-    reaches = last & (hits / count >= precision)
-    merit = np.where(reaches, hits, 0) if reaches.any() else last * (2 * hits / (count + wanted))
-    at = int(np.argmax(merit))
-    below = ranked[at + 1] if at + 1 < len(ranked) else ranked[at]
-    return float((ranked[at] + below) / 2)
+    examples = [one for one in examples if one.label not in BY_RULE]
+    labels = [label for label in Label if any(one.label is label for one in examples)]
+    trees: dict[Label, list[Tree]] = {label: [] for label in labels or [Label.UNRELATED]}
+    if len(labels) < 2:
+        return dict.fromkeys(trees, 0.0), trees
+    names = list(examples[0].inputs)
+    table = np.array([[one.inputs[name] for name in names] for one in examples], dtype=np.float32)
+    target = np.array([labels.index(one.label) for one in examples])
+    weight = np.array([1.0 if one.sure else UNSURE for one in examples])
+    model = GradientBoostingClassifier(**SETTINGS).fit(table, target, sample_weight=weight)
+    # Of two labels only the second has trees.
+    grown = labels if len(labels) > 2 else labels[1:]
+    for stage in model.estimators_:
+        for label, grower in zip(grown, stage, strict=True):
+            trees[label].append(_tree(grower.tree_, names, SETTINGS["learning_rate"]))
+    start = np.log(model.init_.class_prior_)
+    return {label: round(float(of), DIGITS) for label, of in zip(labels, start, strict=True)}, trees
 
 
-def classifier(
-    examples: Sequence[Example], role_voice: float, penalty: float = PENALTY
-) -> Calibration:
-    """A calibration whose classifier is fitted on these examples.
-
-    Where they are all follow-ups, or none is, there is nothing to tell apart, and every turn gets
-    their share, drawn towards one half by one turn of each kind.
-
-    Args:
-        examples: Scored turns that the rules leave open.
-        role_voice: Threshold that goes into the calibration.
-        penalty: Inverse strength of the L1 penalty.
-    """
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    truth = np.array([one.label is Label.FOLLOWUP for one in examples], dtype=bool)
-    empty = {"role_voice": role_voice, "least": 0.5, "origin": {}}
-    if truth.all() or not truth.any():
-        share = (truth.sum() + 1) / (len(truth) + 2)
-        odds = _rounded(float(np.log(share / (1 - share))))
-        return Calibration(**empty, intercept=odds, measures={}, weights={})
-    inputs = [one.evidence.inputs() for one in examples]
-    names = list(inputs[0])
-    table = np.array([[row[name] for name in names] for row in inputs])
-    # A measure that never varies tells nothing, and has no standard deviation to divide by.
-    scales = {
-        name: Scale(mean=_rounded(float(column.mean())), sd=_rounded(float(column.std())))
-        for name, column in zip(names, table.T, strict=True)
-        if column.std() > 1e-9
-    }
-    columns = {
-        name: (table[:, names.index(name)] - scale.mean) / scale.sd
-        for name, scale in scales.items()
-    }
-    terms = dict(_terms(columns))
-    model = LogisticRegression(
-        C=penalty,
-        l1_ratio=1,
-        solver="liblinear",
-        intercept_scaling=10,  # liblinear penalises the intercept too, unless it is scaled up
-        max_iter=2000,
-        random_state=0,
-    ).fit(np.column_stack(list(terms.values())), truth)
-    fitted = dict(
-        zip(terms, (round(float(weight), DIGITS) for weight in model.coef_[0]), strict=True)
+def _tree(grown: Any, names: Sequence[str], rate: float, node: int = 0) -> Tree:
+    """A tree of the library from one of its nodes on."""
+    if grown.children_left[node] < 0:
+        return round(float(grown.value[node, 0, 0]) * rate, DIGITS)
+    return Split(
+        input=names[grown.feature[node]],
+        at_most=float(f"{grown.threshold[node]:.{DIGITS + 1}g}"),
+        then=_tree(grown, names, rate, grown.children_left[node]),
+        otherwise=_tree(grown, names, rate, grown.children_right[node]),
     )
-    weighty = sorted(filter(fitted.get, fitted), key=lambda term: -abs(fitted[term]))
-    weights = {term: fitted[term] for term in weighty}
-    intercept = _rounded(float(model.intercept_[0]))
-    return Calibration(**empty, intercept=intercept, measures=scales, weights=weights)
-
-
-def _terms(columns: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Measures, their squares and their products; a yes or no has no square of its own."""
-    names = list(columns)
-    yield from columns.items()
-    for place, name in enumerate(names):
-        for other in names[place:]:
-            if name != other or len(set(columns[name])) > 2:
-                yield f"{name}{TIMES}{other}", columns[name] * columns[other]
-
-
-def _splits(groups: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """One mask per group."""
-    for group in sorted(set(groups.tolist())):
-        yield groups == group
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")

@@ -106,7 +106,8 @@ def read(study: Study) -> tuple[Mapping[str, Labels], Mapping[str, Labels]]:
     given = human.read_all()
     for slug in study.models.probe:
         labels = files.read(paths.artifact("labels", slug), "labels")
-        valid = labels.filter(pl.col("label").is_not_null()).select(
+        shown = pl.col("against") == schemas.SHOWN
+        valid = labels.filter(shown & pl.col("label").is_not_null()).select(
             "judge", "label", *schemas.TURN_KEY
         )
         for judge, label, *key in valid.rows():

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from userturn.artifacts import files
 from userturn.artifacts.labels import Label
-from userturn.artifacts.schemas import BASE, TURN_KEY
+from userturn.artifacts.schemas import BASE, SHOWN, TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import UserturnError
 from userturn.base.files import write_text
@@ -131,7 +131,9 @@ def strata(study: Study) -> dict[str, dict[human.Text, str]]:
     population: dict[str, dict[human.Text, str]] = {}
     for slug in study.models.probe:
         labels = files.read(paths.artifact("labels", slug), "labels")
-        primary = labels.filter(pl.col("judge") == study.classify.primary)
+        primary = labels.filter(
+            pl.col("judge") == study.classify.primary, pl.col("against") == SHOWN
+        )
         given = {tuple(key): label for *key, label in primary.select(*TURN_KEY, "label").rows()}
         population[slug] = {
             text: given.get(text.turn_id[1:]) or INVALID

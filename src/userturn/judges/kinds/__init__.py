@@ -19,7 +19,8 @@ class Turns:
     """What judges read.
 
     Attributes:
-        rows: User turns as `artifacts.turns` reads them: with query, own and shown answer.
+        rows: User turns as `artifacts.turns.compared` reads them: with query, and the `answer` that
+            they are judged against.
         measures: The row of kind `grounding` of each.
         scorer: Identity of the weights that gave the likelihoods.
     """
@@ -49,11 +50,12 @@ def label_row(turn: Mapping[str, Any], judge: str, rubric: str, **columns: Any) 
     """A row of schemas.LABELS; columns that are not given are null.
 
     Args:
-        turn: A user turn.
+        turn: A row of `Turns.rows`.
         judge: Slug of the judge.
         rubric: Hash of all that decides its labels.
-        columns: `label`, or `invalid` with why there is none; `reason`, and what else there is.
+        columns: `label`, or `invalid` with why there is none; `reason`, `probability`, and what
+            else there is.
     """
-    key = {name: turn[name] for name in schemas.TURN_KEY}
+    key = {name: turn[name] for name in schemas.AGAINST_KEY}
     empty = dict.fromkeys(schemas.LABELS)
     return {**empty, **key, "judge": judge, "rubric": rubric, **columns}

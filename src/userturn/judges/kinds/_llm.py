@@ -13,7 +13,7 @@ def label(study: Study, judge: str, stage: str, turns: Turns) -> tuple[list[Row]
     entry = study.judge[judge]
     rubric = llm.read_rubric(entry.rubric)[1]
     items = [
-        llm.Item(turn["query"], turn["shown"] or "", turn["text"] or "")
+        llm.Item(turn["query"], turn["answer"] or "", turn["text"] or "")
         if turn["skipped"] is None
         else None
         for turn in turns.rows

@@ -1,86 +1,135 @@
-"""What is fitted in the likelihood judge: its role-voice threshold, its classifier of follow-ups.
+"""What is fitted in the likelihood judge: boosted trees that give each label its probability.
 
-The classifier decides what the rules of `rules.py` leave open. It is a logistic regression on
-the measures of `Evidence.inputs`, each centred and divided by its standard deviation, and on their
-squares and products:
+They decide what the rules of `rules.py` leave open. A label's score is where it starts, plus one
+leaf of each of its trees; the softmax over labels makes probabilities of the scores. A turn is a
+`followup` from a least probability on, else it has the likeliest other label.
 
-    p = 1 / (1 + exp(-(intercept + sum of weight * product of the term's measures)))
-
-Products matter: relevance that comes with many words of the query is a query said again, and
-relevance in the user's voice counts more. All of it stands in one JSON file, a line per term, so a
-label can be worked out by hand. `judges/calibration/fit.py` makes such a file
-on turns of known label.
+All of it stands in one JSON file, a line per tree, so a label can be worked out by hand. Beside the
+trees it holds how turns of known label were judged by fits that had not seen their prompt: what
+rates are corrected with. `judges/calibration/fit.py` makes such a file.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from userturn.artifacts.labels import Label
+from userturn.base import files
 from userturn.base.errors import ArtifactError
-from userturn.judges.likelihood.evidence import Evidence
 from userturn.study.classify import SHIPPED_CALIBRATION
 from userturn.study.study import Study
 
 SHIPPED = Path(__file__).with_name("calibration.json")
-TIMES = " * "
 
 
-class Scale(BaseModel):
-    """Mean and standard deviation of a measure over the turns that the classifier was fitted on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mean: float
-    sd: float = Field(gt=0)
+class _Fitted(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
-class Calibration(BaseModel):
+class Split(_Fitted):
+    """A question about one input: `then` where it is at most so much, `otherwise` where more."""
+
+    input: str = Field(alias="if")
+    at_most: float
+    then: Tree
+    otherwise: Tree = Field(alias="else")
+
+
+Tree = Split | float
+"""A question, or a leaf: what is added to the label's score."""
+
+
+class HeldOut(_Fitted):
+    """A turn with a label by reading, judged by a fit without its prompt.
+
+    Attributes:
+        set: Slug of its set.
+        prompt: Id of its prompt or conversation, unique in the set.
+        followup: Whether readers call it a follow-up.
+        labelled: Whether the judge does.
+        probability: The judge's probability of that.
+        temperature: At which it was generated; None of a turn that a person wrote.
+        condition: `base`, or a perturbation; None of a turn that a person wrote.
+    """
+
+    set: str
+    prompt: str
+    followup: bool
+    labelled: bool
+    probability: float = Field(ge=0, le=1)
+    temperature: float | None
+    condition: str | None
+
+
+class Calibration(_Fitted):
     """The fitted part of the likelihood judge.
 
     Attributes:
-        role_voice: Role voice `V` below which a turn is the assistant speaking, nats per token.
+        version: Of the form of this file and of the inputs.
         least: Least probability of a follow-up.
-        intercept: Log-odds where every measure is at its mean.
-        measures: Scale of each measure.
-        weights: Weight of each term; a term is a measure, or two joined by ` * `.
-        origin: On what it was fitted: `scorer`, `sets`, numbers of conversations and turns, and
-            what else its maker knows.
+        start: Score from which each label starts.
+        trees: Trees of each label.
+        origin: On what it was fitted: `scorer`, `neutral`, `sets`, and numbers of turns.
+        held_out: What it says of turns of known label that it was not fitted on.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    role_voice: float
+    version: Literal[2] = 2
     least: float = Field(ge=0, le=1)
-    intercept: float
-    measures: dict[str, Scale]
-    weights: dict[str, float]
+    start: dict[Label, float]
+    trees: dict[Label, list[Tree]]
     origin: dict[str, Any]
+    held_out: list[HeldOut]
 
-    def model_post_init(self, _: object) -> None:
-        """Refuse a term whose measure has no scale."""
-        for term in self.weights:
-            if missing := set(term.split(TIMES)) - set(self.measures):
-                raise ValueError(f"weights: '{term}' names {sorted(missing)}, not in `measures`")
+    def probabilities(self, inputs: Mapping[str, float]) -> dict[Label, float]:
+        """Probability of each label that the trees know."""
+        scores = {
+            label: self.start[label] + math.fsum(_leaf(tree, inputs) for tree in trees)
+            for label, trees in self.trees.items()
+        }
+        top = max(scores.values())
+        odds = {label: math.exp(score - top) for label, score in scores.items()}
+        total = math.fsum(odds.values())
+        return {label: value / total for label, value in odds.items()}
 
-    def probability(self, turn: Evidence) -> float:
-        """Probability that a scored turn which the rules leave open is a follow-up."""
-        inputs = turn.inputs()
-        scaled = {name: (inputs[name] - by.mean) / by.sd for name, by in self.measures.items()}
-        log_odds = self.intercept + math.fsum(
-            weight * math.prod(scaled[name] for name in term.split(TIMES))
-            for term, weight in self.weights.items()
-        )
-        return 1 / (1 + math.exp(-max(-700.0, min(700.0, log_odds))))
+    def decide(self, probabilities: Mapping[Label, float]) -> Label:
+        """A follow-up where that is likely enough, else the likeliest other label."""
+        others = {label: p for label, p in probabilities.items() if label is not Label.FOLLOWUP}
+        if probabilities.get(Label.FOLLOWUP, 0.0) >= self.least or not others:
+            return Label.FOLLOWUP
+        return max(others, key=others.__getitem__)
 
     def write(self, path: Path) -> None:
-        """Write it as JSON, the same bytes for the same content."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        """Write it as JSON, a line per tree and turn, the same bytes for the same content."""
+        whole = self.model_dump(mode="json", by_alias=True)
+        trees = [
+            f"  {json.dumps(label)}: {_lines(of_label, 4)}"
+            for label, of_label in whole.pop("trees").items()
+        ]
+        held_out = whole.pop("held_out")
+        parts = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]
+        parts.append(' "trees": {\n' + ",\n".join(trees) + "\n }")
+        parts.append(f' "held_out": {_lines(held_out, 2)}')
+        files.write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def _leaf(tree: Tree, inputs: Mapping[str, float]) -> float:
+    while isinstance(tree, Split):
+        tree = tree.then if inputs[tree.input] <= tree.at_most else tree.otherwise
+    return tree
+
+
+def _lines(values: list[Any], indent: int) -> str:
+    """A JSON list with a line per value."""
+    pad = " " * indent
+    return "[\n" + ",\n".join(pad + json.dumps(value) for value in values) + f"\n{pad[1:]}]"
 
 
 def read(path: Path) -> Calibration:

@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
-from userturn.measures.overlap import word_set, words
+from userturn.artifacts import schemas
 
-PRONOUNS = word_set("it its that this these those they them their")
-"""Words that point back at something said; English, as all word lists of the judge."""
+CONTEXTS = ("own", "neutral", "alone", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the judge reads of one turn.
+    """A turn, its conversation and its likelihoods.
 
     Attributes:
         text: The user turn.
         end: `eos`, `stop_token`, `length` or `empty`.
-        answer: The answer that its context showed.
-        tokens: Length of the turn for the scorer; 0 where there is nothing to score.
-        grounding: `G`, nats per token; None where it was not scored.
-        role_voice: `V`, nats per token; None where it was not scored.
-        relevance: `C`, nats; None where it was not scored.
-        restatement: Overlap `R` with the query, share; None where there is no text.
-        echo: Overlap with the answer, share; None where there is no text.
-        loop: Repeated 4-grams, share; None where there is no text.
+        query: The prompt.
+        answer: The answer that the turn is judged against.
+        pieces: Text of each token; joined they are `text`. Empty where it was not scored.
+        log_p: Natural-log probability of each token, by CONTEXTS; empty where it was not scored.
     """
 
     text: str
     end: str | None
+    query: str
     answer: str
-    tokens: int
-    grounding: float | None
-    role_voice: float | None
-    relevance: float | None
-    restatement: float | None
-    echo: float | None
-    loop: float | None
+    pieces: Sequence[str] = ()
+    log_p: Mapping[str, Sequence[float]] | None = None
 
     @classmethod
-    def of(cls, text: str, end: str | None, answer: str, measures: Mapping[str, Any]) -> Self:
-        """Take from a turn's measures, a row of kind `grounding`, those that the judge reads."""
-        read = [field.name for field in fields(cls) if field.name in measures]
-        return cls(text=text, end=end, answer=answer, **{name: measures[name] for name in read})
+    def of(cls, turn: Mapping[str, Any], measures: Mapping[str, Any]) -> Self:
+        """Take it from a turn (`text`, `end`, `query`, `answer`) and its row of `grounding`."""
+        behind = {name: measures[schemas.tokens_column(name)] for name in CONTEXTS}
+        scored = all(tokens is not None for tokens in behind.values())
+        return cls(
+            text=turn["text"] or "",
+            end=turn["end"],
+            query=turn["query"],
+            answer=turn["answer"] or "",
+            pieces=measures["token_texts"] if scored else (),
+            log_p=behind if scored else None,
+        )
 
-    def inputs(self) -> dict[str, float]:
-        """What the classifier of follow-ups weighs; of a turn that was scored.
+    @property
+    def scored(self) -> bool:
+        """Whether the scorer gave its likelihoods."""
+        return self.log_p is not None
 
-        Each compares this conversation, answer or role with others. The plain likelihood of a turn
-        is left out: what the scorer itself wrote is likelier than what people write.
-        """
-        relevance = self.relevance if self.relevance is not None else math.nan
-        return {
-            "relevance": relevance,
-            "relevance_per_token": relevance / self.tokens if self.tokens else math.nan,
-            "grounding": self.grounding if self.grounding is not None else math.nan,
-            "role_voice": self.role_voice if self.role_voice is not None else math.nan,
-            "restatement": self.restatement or 0.0,
-            "echo": self.echo or 0.0,
-            "refers_back": float(not PRONOUNS.isdisjoint(words(self.text))),
-        }
+    @property
+    def cut(self) -> bool:
+        """Whether the turn was cut at the token limit."""
+        return self.end == "length"

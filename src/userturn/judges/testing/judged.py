@@ -16,7 +16,7 @@ from userturn.judges.kinds import Row, Turns
 from userturn.judges.llm.ledger import Ledger
 from userturn.judges.testing.gold import GoldTurn
 from userturn.measures.measurable import Measurable
-from userturn.measures.measure import measure_all, row
+from userturn.measures.measure import measure_all
 from userturn.measures.scorer import Scorer
 from userturn.models import weights
 from userturn.store.database import Store
@@ -87,7 +87,7 @@ def requests(turns: Iterable[GoldTurn]) -> int:
 
 
 def measured(study: Study, turns: Sequence[GoldTurn]) -> tuple[list[Row], str]:
-    """The row of kind `grounding` of each turn, by the code of stage `ground`; and whose they are.
+    """Columns of `schemas.measured` of each turn, as stage `ground` makes them; and whose they are.
 
     A turn is measured against the answer that its context showed.
 
@@ -100,28 +100,26 @@ def measured(study: Study, turns: Sequence[GoldTurn]) -> tuple[list[Row], str]:
                 _key(turn, at),
                 turn.query,
                 turn.answer,
-                turn.answer,
                 turn.text,
                 tuple(scorer.chat.encode_content(turn.text)) if turn.text.strip() else (),
             )
             for at, turn in enumerate(turns)
         ]
-        rows = {one.key: row(one, log_p) for one, log_p in measure_all(study, made, scorer, STAGE)}
+        rows = {one.key: columns for one, columns in measure_all(study, made, scorer, STAGE)}
     return [rows[one.key] for one in made], weights.identity(study, study.ground.scorer)
 
 
 def _key(turn: GoldTurn, at: int) -> tuple[Any, ...]:
-    """Values of schemas.TURN_KEY; the place stands for the sample, so no two are the same."""
-    return (*turn.prompt, turn.condition, turn.temperature or 0.0, at)
+    """Values of schemas.AGAINST_KEY; the place stands for the sample, so no two are the same."""
+    return (*turn.prompt, turn.condition, turn.temperature or 0.0, at, schemas.SHOWN)
 
 
 def _row(turn: GoldTurn, at: int) -> Row:
-    """A turn as `artifacts.turns` reads it."""
+    """A turn as `artifacts.turns.compared` reads it."""
     return {
-        **dict(zip(schemas.TURN_KEY, _key(turn, at), strict=True)),
+        **dict(zip(schemas.AGAINST_KEY, _key(turn, at), strict=True)),
         "query": turn.query,
-        "own": turn.answer,
-        "shown": turn.answer,
+        "answer": turn.answer,
         "text": turn.text,
         "end": turn.end,
         "skipped": None,

@@ -1,8 +1,7 @@
 """Measures of a user turn, one module each. A module defines MEASURE, and gives a column its name.
 
-For a user turn `u` of `|u|` tokens behind query `q` and answer `a`. Measures from a scorer language
-model compare the log-probabilities of the turn's tokens in several contexts; measures of the text
-compare words.
+For a user turn `u` behind query `q` and answer `a`. Measures from a scorer language model compare
+the log-probabilities of the turn's tokens in two contexts; measures of the text compare words.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from typing import Any
 from userturn.base import registry
 from userturn.measures.measurable import Measurable
 
-Behind = Sequence[Sequence[float]]
-"""Natural-log probability of each token of a turn, behind each conversation of one context."""
-LogP = Mapping[str, Behind]
-"""The same by context; empty where a context could lay out no conversation."""
+LogP = Mapping[str, Sequence[float]]
+"""Natural-log probability of each token of a turn, by context; empty for what was not scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +26,8 @@ class Measure:
     Attributes:
         meaning: What it says, in one line.
         unit: Its unit.
-        value: Works it out. A pure function; asked only of a turn that has text, and behind each of
-            `contexts` at least one conversation.
+        value: Works it out. A pure function; asked only of a turn that has text, and that was
+            scored in each of `contexts`.
         contexts: Modules of `measures.contexts` that it reads; none for a measure of the text.
         type: Column type, see `artifacts.schemas`.
     """
@@ -48,10 +45,24 @@ def load_all() -> dict[str, Measure]:
     return registry.load_all("measures.kinds", "MEASURE")
 
 
-def total(behind: Behind) -> float:
-    """Log-probability of the whole turn, in nats, as the mean over the conversations.
+def gains(behind: Sequence[float], instead: Sequence[float]) -> list[float]:
+    """How much likelier each token is in one context than in another, in nats.
 
-    >>> total([[-1.0, -2.0], [-3.0, -4.0]])
-    -5.0
+    >>> gains([-1.0, -2.0], [-3.0, -2.5])
+    [2.0, 0.5]
     """
-    return math.fsum(math.fsum(tokens) for tokens in behind) / len(behind)
+    return [one - other for one, other in zip(behind, instead, strict=True)]
+
+
+def compare(behind: str, instead: str) -> Callable[[Measurable, LogP], float]:
+    """A measure's value: mean of the gains between two contexts, in nats per token."""
+
+    def value(_: Measurable, log_p: LogP) -> float:
+        return mean(gains(log_p[behind], log_p[instead]))
+
+    return value
+
+
+def mean(values: Sequence[float]) -> float:
+    """Mean; 0 of nothing."""
+    return math.fsum(values) / len(values) if values else 0.0

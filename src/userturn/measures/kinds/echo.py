@@ -1,4 +1,4 @@
-"""Echo: how much of the turn is the answer said again, always the one that was shown."""
+"""Echo: how much of the turn is the answer said again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def echo(turn: str, answer: str) -> float:
 
 
 MEASURE = Measure(
-    "overlap of the turn with the answer that was shown",
+    "overlap of the turn with the answer",
     "share",
-    lambda turn, _: echo(turn.text, turn.shown),
+    lambda turn, _: echo(turn.text, turn.answer),
 )

@@ -1,26 +1,19 @@
-"""Relevance: what the turn owes to this conversation.
+"""Relevance: what the turn owes to its query.
 
-`C = log p(u | q, a) - mean_k log p(u | q'_k, a'_k)`, nats per turn.
+`Q = mean_t [log p(u_t | q, n, u_<t) - log p(u_t | u_<t)]`, nats per token, with a neutral answer
+`n` as in uptake, against the turn as the first one of a conversation.
 
-It weighs this conversation against others of the same dataset, grounding this answer against others
-to the same query. It is a sum, the logarithm of a likelihood ratio, because a longer turn is more
-evidence; on real follow-ups it finds them better than its mean per token (benchmarks/README.md).
+A query said again has much of it, a question on its subject some, an unrelated one none. With
+uptake it adds up to what the whole conversation explains.
 """
 
 from __future__ import annotations
 
-from userturn.measures.kinds import LogP, Measure, total
-from userturn.measures.measurable import Measurable
-
-
-def value(_: Measurable, log_p: LogP) -> float:
-    """`C`."""
-    return total(log_p["own"]) - total(log_p["elsewhere"])
-
+from userturn.measures.kinds import Measure, compare
 
 MEASURE = Measure(
-    "how much likelier the turn is behind its conversation than behind others",
-    "nats",
-    value,
-    ("own", "elsewhere"),
+    "how much likelier the turn is behind its query than as a first turn",
+    "nats/token",
+    compare("neutral", "alone"),
+    ("neutral", "alone"),
 )
