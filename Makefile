@@ -65,7 +65,7 @@ check: setup
 	lint-imports --no-cache
 	python -m userturn.workflow.dependencies
 	snakefmt --check Snakefile
-	pytest --numprocesses=2 -m "not slow"
+	OMP_NUM_THREADS=1 pytest --numprocesses=2 --dist=loadfile -m "not slow"
 
 deps: setup
 	python -m userturn.workflow.dependencies --fix

@@ -30,6 +30,7 @@ def test_imports_load_nothing_heavy(code: str) -> None:
     assert not heavy & set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_help_starts_quickly() -> None:
     def seconds() -> float:
         start = time.perf_counter()
@@ -45,6 +46,7 @@ def test_help_starts_quickly() -> None:
     assert min(seconds() for _ in range(5)) < min(bare) + 0.3
 
 
+@pytest.mark.slow
 def test_every_command_has_help() -> None:
     commands = re.findall(
         r"^  ([\w-]+)  ", run("--help").stdout.split("Commands:")[1], re.MULTILINE

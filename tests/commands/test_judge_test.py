@@ -88,6 +88,7 @@ JUDGES: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 def test_judges_are_told_apart(
     laptop: Study,
     gold: Path,

@@ -179,6 +179,7 @@ def test_what_may_pass_is_tried_again(bad, how):
     assert bad.tries == {"bad": 3, "good": 1}
 
 
+@pytest.mark.slow
 def test_the_server_says_how_long_to_wait(bad):
     asked = [ask("bad", fail=[[429, {"Retry-After": "1"}]])]
     assert len(list(client(bad).post_many("completions", asked))) == 1
@@ -250,6 +251,7 @@ def test_silence_has_a_limit(bad):
     assert bad.tries["mute"] == 2
 
 
+@pytest.mark.slow
 def test_an_answer_that_drips_has_a_limit_as_a_whole(bad):
     began = time.monotonic()
     with pytest.raises(EngineError, match=r"no answer within 0\.5 s"):
@@ -284,6 +286,7 @@ def test_a_wait_that_is_too_long_ends_the_run(bad):
     assert bad.tries["bad"] == 1
 
 
+@pytest.mark.slow
 def test_a_long_wait_is_shown_once(bad, monkeypatch, caplog):
     monkeypatch.setattr(http, "TOLD_S", 0.5)
     asked = [ask(f"r{n}", fail=[[503, {"Retry-After": "1"}]]) for n in range(4)]

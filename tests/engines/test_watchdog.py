@@ -26,6 +26,7 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.slow
 def test_a_hang_ends_the_process(block: str) -> None:
     command = [sys.executable, "-c", HANG.format(block=block)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

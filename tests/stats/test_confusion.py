@@ -13,6 +13,7 @@ TURN = st.tuples(st.sampled_from(LABELS), st.sampled_from("abc "), st.integers(0
 
 
 @given(st.lists(TURN, min_size=1, max_size=30))
+@pytest.mark.slow
 def test_statistics_are_those_of_the_library(turns):
     known = [label for label, _, _ in turns]
     told = [None if label == " " else label for _, label, _ in turns]

@@ -134,7 +134,6 @@ TEXTS: list[tuple[bytes | None, str]] = [
         r'is not valid YAML: .*duplicate key "seed".*line 3',
     ),
     (b"seed: 0\nprompts: \xff\n", r"line 2 is not UTF-8"),
-    (b"seed: " + b"[" * 5000, r"is nested too deeply"),
     (f"seed: {LONG}".encode(), r"holds a value that cannot be read: .*digits"),
     (f"seed: 0x{LONG}".encode(), r"seed: .*\(given: a number of thousands of digits\)"),
     (b"seed: 2024-13-45", r"holds a value that cannot be read: month must be in 1..12"),
@@ -158,6 +157,14 @@ def test_a_file_that_is_none_is_named_in_a_sentence(
     with pytest.raises(StudyError, match=message if name == "params.yaml" else ".") as caught:
         load_study(path)
     assert str(caught.value).startswith(f"{file}: ")
+
+
+@pytest.mark.slow
+def test_a_file_that_nests_too_deeply_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, PARAMS | REGISTRY)
+    path.write_bytes(b"seed: " + b"[" * 5000)
+    with pytest.raises(StudyError, match="is nested too deeply"):
+        load_study(path)
 
 
 @pytest.mark.parametrize(

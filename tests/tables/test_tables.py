@@ -71,6 +71,7 @@ def relabel(labels):
     return edit
 
 
+@pytest.mark.slow
 def test_every_table_has_its_columns_and_reads_as_numbers():
     got = build(make_study())
     assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.all_tables())
@@ -91,6 +92,7 @@ def test_every_table_has_its_columns_and_reads_as_numbers():
     assert len(got["temperature"]) == 4 * 2
 
 
+@pytest.mark.slow
 def test_the_same_artifacts_give_the_same_bytes():
     study = make_study()
     build(study)
@@ -140,6 +142,7 @@ def test_rates_by_hand():
     assert metrics()["model"]["smollm2_135m"]["highest_rate"]["temperature"] == 1
 
 
+@pytest.mark.slow
 def test_shares_add_up_and_agree_with_the_rates():
     got = build(make_study(ELEVEN, ("a", "b"), samples=3), items=3)
     keys = ("model", "dataset", "condition", "temperature")
@@ -153,6 +156,7 @@ def test_shares_add_up_and_agree_with_the_rates():
         assert (share["share"], share["count"]) == (row["rate"], row["followups"])
 
 
+@pytest.mark.slow
 def test_pooling_counts_every_prompt_the_same():
     got = build(make_study(datasets=["a", "b"]), items=6)
     for pooled in pick(got["rates"], dataset="all"):
@@ -202,6 +206,7 @@ def annotate(study, name, choose):
             session.answer(server.Answer(turn=turn["id"], label=label, seconds=1))
 
 
+@pytest.mark.slow
 def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
     """People call restatements follow-ups, which the judge never does; no sampling, no skips."""
     study = make_study(datasets=["a"], temperatures=[0, 1], samples=2)
@@ -291,6 +296,7 @@ def test_turns_by_hand():
     assert float(got["mean_tokens"]) == (3 + 3 + 1 + 2 + 0) / 5
 
 
+@pytest.mark.slow
 def test_examples_are_real_turns_of_their_label():
     study = make_study()
     got = build(study, items=30)["examples"]
@@ -328,12 +334,14 @@ def test_examples_are_real_turns_of_their_label():
     ],
 )
 @pytest.mark.parametrize("items", [1, 3])
+@pytest.mark.slow
 def test_any_shape_of_study_gives_tables(shape, items):
     got = build(make_study(**shape), items=items)
     assert len(got["rates"]) > 0
     assert set(metrics()["model"]) == {row["model"] for row in got["models"]}
 
 
+@pytest.mark.slow
 def test_a_model_without_size_comes_last_in_its_family():
     got = build(make_study({"a": ("x", None), "b": ("y", 1.0), "c": ("x", 7.0)}), items=1)
     assert [row["model"] for row in got["models"]] == ["c", "a", "b"]
@@ -393,6 +401,7 @@ def test_an_answer_without_its_score_is_refused():
         )
 
 
+@pytest.mark.slow
 def test_artifacts_of_models_that_left_the_study_are_pruned():
     write_artifacts(make_study({"old": ("x", 1.0), "new": ("x", 2.0)}))
     stage.run(make_study({"new": ("x", 2.0)}))

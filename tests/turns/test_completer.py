@@ -150,6 +150,7 @@ completer(fake_study(hang_seconds=0.5)).complete(REQUESTS, "user turns")
 """
 
 
+@pytest.mark.slow
 def test_a_hung_engine_ends_the_process_and_loses_nothing(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

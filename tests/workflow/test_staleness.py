@@ -30,7 +30,7 @@ def affected(folder: str) -> set[str]:
     ("folder", "stale"),
     [
         ("verifiers", {"score", "tables", "figures"}),
-        ("prompts/kinds", set(stages.ORDER) - {"entries", "weights", "calibrate"}),
+        ("prompts/kinds", set(stages.ORDER) - {"entries", "weights"}),
         ("judges/kinds", {"classify", "tables", "figures"}),
         ("tables", {"tables", "figures"}),
     ],
@@ -48,4 +48,4 @@ def test_the_stages_that_verifiers_and_readers_reach() -> None:
     for name in stages.ORDER:
         code = code_of(name)
         assert ("src/userturn/verifiers" in code) == (name == "score")
-        assert ("src/userturn/prompts/kinds" in code) == (name == "prompts")
+        assert ("src/userturn/prompts/kinds" in code) == (name in ("prompts", "calibrate"))

@@ -64,6 +64,7 @@ def test_the_fit_finds_what_carries_the_signal_on_new_turns():
     assert sum(known is given for known, given in said) / len(said) > 0.9
 
 
+@pytest.mark.slow
 def test_what_is_held_out_takes_no_part_in_its_own_label():
     made = examples()
     within = [one.fold for one in made]
@@ -104,6 +105,7 @@ def test_turns_of_one_label_and_none_give_no_trees():
         assert alike[0].judged(calibration).probability == 0
 
 
+@pytest.mark.slow
 def test_chance_alone_is_not_found():
     """Without a signal, what is labelled a follow-up is one no more often than by chance."""
     made = examples(signal=0.0, count=300)

@@ -85,6 +85,7 @@ def test_every_number_is_that_of_the_library(tmp_path):
     assert kinds["followup"].item() == pytest.approx(moved["given"].eq("followup").mean(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_study_s_judge_is_held_against_turns_that_it_was_not_fitted_on(tmp_path):
     quality.write(frame(), STUDY, tmp_path)
     report = json.loads((tmp_path / "report.json").read_text())
@@ -99,6 +100,7 @@ def test_the_study_s_judge_is_held_against_turns_that_it_was_not_fitted_on(tmp_p
         assert ours["turns"] == len(part)
 
 
+@pytest.mark.slow
 def test_what_is_always_right_has_an_interval(tmp_path):
     turns = frame().with_columns(given="label")
     quality.write(turns, STUDY, tmp_path)
@@ -107,6 +109,7 @@ def test_what_is_always_right_has_an_interval(tmp_path):
     assert 0.8 < ours["precision_low"] < 1 == ours["precision_high"]
 
 
+@pytest.mark.slow
 def test_equal_content_gives_equal_bytes(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

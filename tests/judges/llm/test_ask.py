@@ -138,6 +138,7 @@ def test_a_colleagues_labels_fill_an_empty_store(server, monkeypatch, tmp_path):
     assert len(server.prompts) <= asked + 2
 
 
+@pytest.mark.slow
 def test_the_ceiling_stops_the_run_and_keeps_what_was_paid_for(server):
     with pytest.raises(
         JudgeError, match=r"ceiling of 20000 tokens.*raise judge\.remote\.max_total"
@@ -235,6 +236,7 @@ def test_a_turn_that_does_not_fit_the_judges_context_is_invalid_with_the_reason(
     assert found[items(1)[0]].request_ids
 
 
+@pytest.mark.slow
 def test_a_local_judge_that_runs_out_of_memory_goes_on(local, monkeypatch, caplog):
     undisturbed = judged(local, items(16), "here")
     monkeypatch.setenv("USERTURN_STORE", "empty")
