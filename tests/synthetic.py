@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from userturn import __version__
 from userturn.artifacts import files, schemas
 from userturn.artifacts.labels import Label
 from userturn.base import paths
+from userturn.judges.likelihood.calibration import HeldOut
 from userturn.study.loading import load_study
 from userturn.study.study import Study
 
@@ -38,9 +40,9 @@ VERIFIERS = {"gsm8k": "math", "math_500": "math", "ifbench": "ifbench"}  # other
 EFFECT = {"base": 1.0, "truncate": 1.8, "ask": 2.5, "swap": 0.3, "close": 0.6}
 TURNS = {
     Label.FOLLOWUP: "Why did you subtract {item} before the last step?",
+    Label.ON_TOPIC: "How many pears does person {item} have?",
     Label.RESTATEMENT: "How many apples does person {item} have?",
     Label.ASSISTANT_VOICE: "Sure! Here are {item} more ideas.",
-    Label.ON_TOPIC: "I like other harbour towns than {item}.",
     Label.UNRELATED: "A bat and a ball cost 1.10 in total.",  # memorised: the same everywhere
     Label.GENERIC: "Thanks!",
     Label.META: "I should now write as user {item}.",
@@ -127,19 +129,12 @@ def write_artifacts(
                         rows["user_turns"].append(turn)
                     else:
                         rows["controls"].append({**turn, "answer": f"{condition} of {item}"})
-                    against = ("shown", "own") if condition == "swap" else ("shown",)
-                    for answer in against:
-                        compared = {**key, "against": answer}
-                        rows["grounding"].append(_measures(compared, label, rng))
+                    for against in _answers(condition):
+                        judged = label if against == schemas.SHOWN else _unseen(label)
+                        measures = _measures(key, judged, rng)
+                        rows["grounding"].append({**measures, "against": against})
                         rows["labels"] += [
-                            {
-                                **dict.fromkeys(schemas.LABELS),
-                                **compared,
-                                "judge": judge,
-                                "label": label.value,
-                                "reason": "made up",
-                                "rubric": "0",
-                            }
+                            {**_label(key, judged, judge, rng), "against": against}
                             for judge in study.classify.judges
                         ]
         for kind, made in rows.items():
@@ -158,11 +153,34 @@ def _cells(study: Study) -> list[tuple[str, float, int]]:
     ]
 
 
+def _answers(condition: str) -> tuple[str, ...]:
+    return (schemas.SHOWN, schemas.OWN) if condition == schemas.SWAP else (schemas.SHOWN,)
+
+
+def _unseen(label: Label) -> Label:
+    """A turn reacts to no answer that it never saw."""
+    return Label.UNRELATED if label is Label.FOLLOWUP else label
+
+
+def _label(key: Row, label: Label, judge: str, rng: np.random.Generator) -> Row:
+    likely = rng.uniform(0.55, 1) if label is Label.FOLLOWUP else rng.uniform(0, 0.3)
+    ruled = label in (Label.EMPTY, Label.DEGENERATE)
+    return {
+        **dict.fromkeys(schemas.LABELS),
+        **key,
+        "judge": judge,
+        "label": label.value,
+        "probability": (0.0 if ruled else likely) if judge == "likelihood" else None,
+        "reason": "made up",
+        "rubric": "0",
+    }
+
+
 def _draw_label(chance: float, rng: np.random.Generator) -> Label:
     if rng.random() < chance:
         return Label.FOLLOWUP
     others = [label for label in Label if label is not Label.FOLLOWUP]
-    return others[rng.choice(len(others), p=[0.18, 0.18, 0.20, 0.24, 0.06, 0.04, 0.03, 0.07])]
+    return others[rng.choice(len(others), p=[0.14, 0.16, 0.22, 0.20, 0.08, 0.06, 0.04, 0.10])]
 
 
 def _prompt(dataset: str, item: int) -> Row:
@@ -227,6 +245,31 @@ def _measures(key: Row, label: Label, rng: np.random.Generator) -> Row:
     values = dict(zip(names, rng.random(len(names)).tolist(), strict=True))
     nothing = dict.fromkeys(types) | {"tokens": 0}
     return {**key, **nothing, **({} if label is Label.EMPTY else {"tokens": 10, **values})}
+
+
+def held_out(prompts: int = 60, seed: int = 0) -> SimpleNamespace:
+    """A calibration whose judge finds three of four follow-ups of held-out turns.
+
+    Two turns per prompt that a model wrote, and one that a person wrote.
+    """
+    rng = np.random.default_rng(seed)
+    turns = []
+    for prompt in range(prompts):
+        for temperature, condition in ((0.0, "base"), (0.7, "ask"), (None, None)):
+            followup = bool(rng.random() < 0.25)
+            labelled = bool(rng.random() < (0.75 if followup else 0.05))
+            turns.append(
+                HeldOut(
+                    set="made_up",
+                    prompt=str(prompt),
+                    followup=followup,
+                    labelled=labelled,
+                    probability=rng.uniform(0.55, 1) if labelled else rng.uniform(0, 0.5),
+                    temperature=temperature,
+                    condition=condition,
+                )
+            )
+    return SimpleNamespace(held_out=turns)
 
 
 def fake_study(**engine: Any) -> Study:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from matplotlib.text import Text
 
-from synthetic import ELEVEN, ONE, make_study, write_artifacts
+from synthetic import ELEVEN, ONE, held_out, make_study, write_artifacts
 from userturn import figures, tables
 from userturn.artifacts.labels import Label
 from userturn.base.errors import ArtifactError
@@ -19,6 +19,7 @@ from userturn.figures._colours import LABEL_COLOURS, model_looks
 from userturn.figures._labels import overlap
 from userturn.stages import figures as stage
 from userturn.stages import tables as tables_stage
+from userturn.tables import _adjusted
 
 FIVE = ("gsm8k", "math_500", "ifbench", "healthbench", "coval")
 
@@ -26,6 +27,12 @@ FIVE = ("gsm8k", "math_500", "ifbench", "healthbench", "coval")
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _calibrated(monkeypatch):
+    given = held_out()
+    monkeypatch.setattr(_adjusted.calibration, "of_study", lambda study: given)
 
 
 @pytest.fixture
@@ -148,6 +155,22 @@ def test_footers_tell_counts_and_judge(drawings):
         footer = " ".join(text for text, _ in texts(drawing.figure) if text.startswith("n = "))
         assert "judge: likelihood" in footer
         assert "7" in footer or "21" in footer
+
+
+def test_the_adjusted_rate_is_hollow_beside_the_raw_one_and_the_footer_says_so(
+    drawings, monkeypatch
+):
+    study = make_study(figures={"formats": ["png"]})
+    for held, hollow in ((held_out(), 3), (held_out(0), 0)):
+        monkeypatch.setattr(_adjusted.calibration, "of_study", lambda study, held=held: held)
+        draw(study)
+        drawing = drawings["rate_vs_temperature"]
+        lines = drawing.figure.axes[0].lines
+        assert sum(line.get_markerfacecolor() == "white" for line in lines) == hollow
+        told = any("held-out turns" in text for text, _ in texts(drawing.figure))
+        assert told == bool(hollow)
+        adjusted = [row["adjusted"] for row in drawing.rows]
+        assert all((value is not None) == bool(hollow) for value in adjusted)
 
 
 @pytest.mark.parametrize(

@@ -18,26 +18,37 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def model(values: dict[str, list[tuple[str, float | None]]]) -> ModelResults:
-    """One turn per (item, A) under each condition; those of `swap` against their own answer."""
-    rows = [
-        {"dataset": "a", "item": item, "condition": condition, "uptake": value}
-        for condition, given in values.items()
-        for item, value in given
-    ]
-    schema = {"uptake": pl.Float64}
-    turns = pl.DataFrame(rows, schema_overrides=schema)
-    swapped = turns.filter(pl.col("condition") == "swap")
-    return ModelResults(STUDY, "m", pl.DataFrame(), turns, swapped, ())
+def model(
+    values: dict[str, list[tuple[str, float | None]]],
+    unseen: list[tuple[str, float | None]] | None = None,
+) -> ModelResults:
+    """One turn per (item, A) under each condition, and of those behind an unseen answer."""
+
+    def frame(given: dict[str, list[tuple[str, float | None]]]) -> pl.DataFrame:
+        rows = [
+            {"dataset": "a", "item": item, "condition": condition, "uptake": value}
+            for condition, turns in given.items()
+            for item, value in turns
+        ]
+        schema = {
+            **dict.fromkeys(("dataset", "item", "condition"), pl.String),
+            "uptake": pl.Float64,
+        }
+        return pl.DataFrame(rows, schema=schema)
+
+    return ModelResults(
+        STUDY, "m", pl.DataFrame(), frame(values), frame({"swap": unseen or []}), ()
+    )
 
 
-def test_uptake_is_averaged_by_prompt_and_swap_stands_apart():
+def test_uptake_is_averaged_by_prompt_and_swap_asks_two_questions():
     results = model(
         {
             "base": [("1", 0.4), ("1", 0.2), ("2", 0.5), ("3", None)],
-            "swap": [("1", 0.1), ("2", -0.1)],
+            "swap": [("1", 0.3), ("2", 0.5)],
             "close": [("1", 9.0)],
-        }
+        },
+        unseen=[("1", 0.1), ("2", -0.1)],
     )
     looks = [
         {"condition": "base", "memorised": 0.5, "samples": 2},
@@ -45,21 +56,22 @@ def test_uptake_is_averaged_by_prompt_and_swap_stands_apart():
         {"condition": "base", "memorised": None, "samples": 3},
         {"condition": "swap", "memorised": 1.0, "samples": 9},
     ]
-    own, swapped = checks.uptake_rows(results)
+    base, shown, unseen = checks.uptake_rows(results)
     memorised = checks.memorised_row("m", looks)
-    assert own["value"] == pytest.approx((0.3 + 0.5) / 2)
-    assert (own["turns"], own["prompts"]) == (3, 2)
-    assert (own["low"], own["high"]) == pytest.approx((0.3, 0.5))
-    assert swapped["value"] == pytest.approx(0)
-    assert swapped["low"] == pytest.approx(-0.1)
+    assert base["value"] == pytest.approx((0.3 + 0.5) / 2)
+    assert (base["turns"], base["prompts"]) == (3, 2)
+    assert (base["low"], base["high"]) == pytest.approx((0.3, 0.5))
+    assert shown["value"] == pytest.approx(0.4)
+    assert unseen["value"] == pytest.approx(0)
+    assert unseen["low"] == pytest.approx(-0.1)
     assert (memorised["value"], memorised["turns"]) == (1 / 8, 8)
-    assert all(list(row) == list(checks.TABLE.columns) for row in (own, swapped, memorised))
+    assert all(list(row) == list(checks.TABLE.columns) for row in (base, unseen, memorised))
 
 
 def test_without_turns_there_is_no_value():
-    own, swapped = checks.uptake_rows(model({"base": [("1", None)]}))
+    without = checks.uptake_rows(model({"base": [("1", None)]}))
     memorised = checks.memorised_row("m", [])
-    assert {row["value"] for row in (own, swapped, memorised)} == {None}
+    assert {row["value"] for row in (*without, memorised)} == {None}
     one = checks.uptake_rows(model({"base": [("1", 0.2)]}))[0]
     assert (one["value"], one["low"]) == (0.2, None)
 

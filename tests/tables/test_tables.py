@@ -12,7 +12,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from synthetic import ELEVEN, TURNS, make_study, write_artifacts
+from synthetic import ELEVEN, TURNS, held_out, make_study, write_artifacts
 from userturn import tables
 from userturn.annotate import server
 from userturn.artifacts.files import read
@@ -20,8 +20,11 @@ from userturn.artifacts.labels import Label
 from userturn.base.errors import ArtifactError
 from userturn.base.paths import artifact
 from userturn.stages import tables as stage
+from userturn.stats import power, quantify
+from userturn.tables import _adjusted
 from userturn.tables.examples import EXCERPT
 
+ASKING = ("followup", "on_topic", "restatement")  # whose texts hold a question mark
 SKIPPED = {
     "skipped": "too long",
     **dict.fromkeys(("request_id", "text", "token_ids", "end", "stop_token")),
@@ -31,6 +34,14 @@ SKIPPED = {
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def calibrated(monkeypatch):
+    """Held-out turns of the likelihood judge."""
+    given = held_out()
+    monkeypatch.setattr(_adjusted.calibration, "of_study", lambda study: given)
+    return given.held_out
 
 
 def build(study, **made):
@@ -72,6 +83,7 @@ def relabel(labels):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("calibrated")
 def test_every_table_has_its_columns_and_reads_as_numbers():
     got = build(make_study())
     assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.all_tables())
@@ -90,6 +102,9 @@ def test_every_table_has_its_columns_and_reads_as_numbers():
     assert len(got["labels"]) == 4 * 7 * len(Label)
     assert len(got["controls"]) == 4 * 4
     assert len(got["temperature"]) == 4 * 2
+    assert len(got["unseen"]) == 4
+    assert len(got["power"]) == 4 * 4 + 4 * 2
+    assert len(got["adjusted"]) == 4 * 7
 
 
 @pytest.mark.slow
@@ -198,6 +213,134 @@ def test_controls_by_hand():
     assert float(close["low"]) < 0 < float(close["high"])
 
 
+def test_swapped_turns_are_asked_two_questions():
+    """Eight of ten turns react to the answer they saw, one to the one that they did not see."""
+
+    def edit(kind, slug, row):
+        if kind != "labels" or row["condition"] != "swap":
+            return row
+        limit = 8 if row["against"] == "shown" else 1
+        label = "followup" if int(row["item"]) < limit else "unrelated"
+        return {**row, "label": label}
+
+    study = make_study(datasets=["a"], temperatures=[0], conditions=["ask", "swap"])
+    got = build(study, items=10, edit=edit)
+    assert only(got["controls"], dataset="a", condition="swap")["rate"] == "0.8"
+    row = only(got["unseen"], dataset="a")
+    low, high = proportion_confint(1, 10, method="wilson")
+    assert [row["rate"], row["low"], row["high"]] == ["0.1", f"{low:.6g}", f"{high:.6g}"]
+    assert [row["shown"], row["condition"], row["expected"]] == ["0.8", "swap", "zero"]
+    check = only(got["checks"], check="unseen")
+    assert [check["value"], check["turns"], check["prompts"]] == ["0.1", "10", "10"]
+
+
+def test_a_judge_that_is_not_asked_about_unseen_answers_has_no_rate_there():
+    def edit(kind, slug, row):
+        return None if kind == "labels" and row["against"] == "own" else row
+
+    row = only(build(make_study(), edit=edit)["unseen"], dataset="all")
+    assert [row["rate"], row["prompts"], row["samples"]] == ["", "0", "0"]
+
+
+def test_the_lenient_rate_counts_on_topic_turns_too():
+    """Of ten prompts two follow-ups and three on the topic; under `ask` five and four."""
+    base = ["followup"] * 2 + ["on_topic"] * 3 + ["generic"] * 5
+    ask = ["followup"] * 5 + ["on_topic"] * 4 + ["generic"]
+    labels = {
+        f"{item:04d}": {("base", 0.0, 0): base[item], ("ask", 0.0, 0): ask[item]}
+        for item in range(10)
+    }
+    study = make_study(datasets=["a"], temperatures=[0], conditions=["ask"])
+    got = build(study, items=10, edit=relabel(labels))
+    row = only(got["rates"], dataset="a", condition="base")
+    low, high = proportion_confint(5, 10, method="wilson")
+    assert [row["rate"], row["lenient"]] == ["0.2", "0.5"]
+    assert [row["lenient_low"], row["lenient_high"]] == [f"{low:.6g}", f"{high:.6g}"]
+    assert [row["followups"], row["on_topic"]] == ["2", "3"]
+    contrast = only(got["controls"], dataset="a", condition="ask")
+    assert [contrast["difference"], contrast["lenient_difference"]] == ["0.3", "0.4"]
+    assert metrics()["model"]["smollm2_135m"]["lenient_rate"]["lenient"] == 0.5
+
+
+def test_the_adjusted_rate_is_the_expected_count(calibrated):
+    study = make_study(datasets=["a"], temperatures=[0, 1], samples=2, conditions=[])
+    got = build(study, items=30, seed=2)
+    labels = read(artifact("labels", "smollm2_135m"), "labels")
+    known = _adjusted.known(study)
+    assert known.followup.size == sum(one.temperature is not None for one in calibrated)
+    recalibrated = known.recalibration(labels["probability"].to_numpy())
+    turns = labels.with_columns(p=pl.Series(recalibrated))
+    for temperature, warm in (("0", 0.0), ("1", 1.0)):
+        row = only(got["rates"], dataset="a", temperature=temperature)
+        mean = turns.filter(pl.col("temperature") == warm)["p"].mean()
+        assert float(row["adjusted"]) == pytest.approx(mean, rel=1e-5)
+        assert float(row["adjusted_low"]) < mean < float(row["adjusted_high"])
+        assert row["adjusted_method"] == quantify.RECOMMENDED
+        every = only(got["adjusted"], dataset="a", temperature=temperature)
+        assert [every[name] for name in ("expected", "rate")] == [row["adjusted"], row["rate"]]
+        assert [every["held_out"], every["held_out_prompts"]] == ["120", "60"]
+        assert every["rogan_gladen"] != every["probabilistic"] != ""
+        assert every["prediction_powered"] == ""
+    assert metrics()["model"]["smollm2_135m"]["adjusted_rate"].keys() == {
+        "adjusted",
+        "adjusted_low",
+        "adjusted_high",
+    }
+
+
+def test_without_held_out_turns_or_probabilities_nothing_is_adjusted(monkeypatch):
+    judge = {"type": "local", "rubric": "v1"}
+    study = make_study(
+        conditions=[], classify={"judges": ["likelihood", "other"]}, judge={"other": judge}
+    )
+    for held, adjusted in ((held_out(0), []), (held_out(), ["likelihood"])):
+        monkeypatch.setattr(_adjusted.calibration, "of_study", lambda study, held=held: held)
+        got = build(study, items=3)
+        with_one = {row["judge"] for row in got["rates"] if row["adjusted"]}
+        assert sorted(with_one) == adjusted
+        assert {row["judge"] for row in got["adjusted"]} == set(adjusted)
+        assert {row["judge"] for row in got["power"]} == {"likelihood", "other"}
+
+
+def test_people_give_the_adjusted_table_an_estimate_that_trusts_no_judge(calibrated):
+    study = make_study(datasets=["a"], temperatures=[0], conditions=["ask"])
+    build(study, items=40)
+    annotate(study, "ann", lambda text: "followup" if "?" in text else "generic")
+    stage.run(study)
+    for row in load("adjusted"):
+        if row["condition"] != "base":
+            assert row["prediction_powered"] == ""
+            continue
+        people = only(load("corrected"), dataset=row["dataset"])
+        assert row["prediction_powered"] == people["prediction_powered"] != ""
+
+
+def test_power_by_hand():
+    """Of 40 prompts `ask` wins six and loses four; `close` changes none."""
+    labels = {
+        f"{item:04d}": {
+            ("base", 0.0, 0): "followup" if item < 4 else "generic",
+            ("ask", 0.0, 0): "followup" if 4 <= item < 10 else "generic",
+            ("close", 0.0, 0): "followup" if item < 4 else "generic",
+        }
+        for item in range(40)
+    }
+    study = make_study(datasets=["a"], temperatures=[0], conditions=["ask", "close"])
+    got = build(study, items=40, edit=relabel(labels))["power"]
+    ask, close = (only(got, dataset="a", condition=name) for name in ("ask", "close"))
+    psi = 11 / 42
+    assert [float(ask["difference"]), float(ask["discordance"])] == pytest.approx([0.05, psi])
+    assert ask["decided"] == close["decided"] == "no"
+    assert float(ask["smallest_visible"]) == pytest.approx(
+        power.smallest_visible(psi, 40, 0.95), rel=1e-5
+    )
+    assert int(ask["prompts_needed"]) == int(power.prompts_needed(0.05, psi, 0.95)) + 1
+    assert [close["difference"], close["prompts_needed"]] == ["0", ""]
+    assert 0 < float(close["smallest_visible"]) < float(ask["smallest_visible"])
+    visible = metrics()["model"]["smollm2_135m"]["smallest_visible"]
+    assert visible.keys() == {"ask", "close"}
+
+
 def annotate(study, name, choose):
     """Label every base turn as a function of its text says, None for a skip."""
     with server.open_session(study, name, 10_000) as session:
@@ -208,7 +351,7 @@ def annotate(study, name, choose):
 
 @pytest.mark.slow
 def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
-    """People call restatements follow-ups, which the judge never does; no sampling, no skips."""
+    """People call every question a follow-up, the judge few; no sampling, no skips."""
     study = make_study(datasets=["a"], temperatures=[0, 1], samples=2)
     build(study, items=80)
     annotate(study, "ann", lambda text: "followup" if "?" in text else "generic")
@@ -226,7 +369,7 @@ def test_corrected_rates_stand_beside_the_raw_ones_where_people_labelled():
         assert [row[name] for name in ("rate", "low", "high")] == [
             raw[name] for name in ("rate", "low", "high")
         ]
-        truth = sum(shares[row["temperature"], label] for label in ("followup", "restatement"))
+        truth = sum(shares[row["temperature"], label] for label in ASKING)
         assert float(row["prediction_powered"]) == pytest.approx(truth, abs=1e-5)
         assert float(row["prediction_powered_low"]) < truth < float(row["prediction_powered_high"])
         assert [row["specificity"], row["annotators"], row["labelled_prompts"]] == ["1", "1", "80"]

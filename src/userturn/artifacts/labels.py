@@ -28,12 +28,15 @@ class Label(StrEnum):
 MEANING: dict[Label, str] = {
     Label.FOLLOWUP: "reacts to this answer: asks about it, doubts it, uses it",
     Label.ON_TOPIC: "on the subject, but takes nothing from the answer",
-    Label.RESTATEMENT: "asks the same thing again",
-    Label.ASSISTANT_VOICE: "sounds like the assistant: goes on answering, or offers help",
-    Label.UNRELATED: "something new that has nothing to do with the answer",
-    Label.GENERIC: "thanks, ok, goodbye, or what would fit any answer",
-    Label.META: "talks about the conversation, or about what to write",
+    Label.RESTATEMENT: "asks the same thing again, with nothing from the answer",
+    Label.ASSISTANT_VOICE: "sounds like the assistant: goes on, repeats, explains, offers help",
+    Label.UNRELATED: "something new that has nothing to do with question or answer",
+    Label.GENERIC: "thanks, ok, goodbye, or what would fit any answer to any question",
+    Label.META: "talks about which turn to write, or sets up a role",
     Label.EMPTY: "nothing is there",
-    Label.DEGENERATE: "cannot be read: loops, noise, cut inside a word",
+    Label.DEGENERATE: "cannot be read: loops, word salad, noise, cut inside its first words",
 }
 """In plain words, for who labels turns."""
+
+LENIENT = (Label.FOLLOWUP, Label.ON_TOPIC)
+"""What the lenient rate counts; the strict one counts `followup` alone."""

@@ -12,7 +12,7 @@ from userturn.artifacts.labels import Label
 FAMILY_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 LABEL_COLOURS = {
     Label.FOLLOWUP: "#0072B2",
-    Label.ON_TOPIC: "#56B4E9",
+    Label.ON_TOPIC: "#56B4E9",  # beside the blue of FOLLOWUP: together they are the lenient rate
     Label.RESTATEMENT: "#E69F00",
     Label.ASSISTANT_VOICE: "#D55E00",
     Label.UNRELATED: "#CC79A7",

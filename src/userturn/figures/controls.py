@@ -13,6 +13,7 @@ TITLE = "Controlled perturbations of the answer"
 COLUMNS: Columns = {
     **SHOWN,
     **of(Kind.NUMBER, "rate_base rate difference low high p p_holm"),
+    **of(Kind.NUMBER, "lenient_difference lenient_low lenient_high"),
     "prompts": Kind.COUNT,
     **of(Kind.NAME, "expected moved_as_expected"),
 }
@@ -43,7 +44,7 @@ def draw(source: Source) -> Drawing:
     layout = Layout(
         title=TITLE,
         subtitle=f"{', '.join(scope)}; shaded: the expected direction; "
-        "hollow: the interval holds zero",
+        "hollow: the interval holds zero; pale tick: with turns that are only on topic",
         footer=footer(rows),
         panels=[f"{condition}  {ARROWS[where]}" for condition, where in expected.items()],
         height=0.2 + len(lines) * max(0.2, 0.13 * len(temperatures)),
@@ -54,7 +55,9 @@ def draw(source: Source) -> Drawing:
     )
     page = lay_out(source, layout)
     colours = {model.slug: model.colour for model in models}
-    reach = 106 * max(max(abs(row["low"]), abs(row["high"])) for row in rows)
+    reach = 106 * max(
+        abs(row[name]) for row in rows for name in ("low", "high", "lenient_difference")
+    )
     for axes, (condition, where) in zip(page.axes, expected.items(), strict=True):
         axes.axvspan(0, reach if where == "up" else -reach, color=SHADE, zorder=0)
         axes.axvline(0, color=FAINT, linewidth=0.9, zorder=1)
@@ -65,6 +68,8 @@ def draw(source: Source) -> Drawing:
             y = list(lines).index(row[key]) + step * 0.6 / len(temperatures)
             colour = colours[row["model"]]
             pale = mix(colour, "white", 0.3)
+            lenient = 100 * row["lenient_difference"], y + 0.17 / len(temperatures)
+            axes.plot(*lenient, "|", color=mix(colour, "white", 0.45), zorder=2)
             axes.hlines(y, 100 * row["low"], 100 * row["high"], color=pale, linewidth=1.1)
             axes.plot(
                 100 * row["difference"],

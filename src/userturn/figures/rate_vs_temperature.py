@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 TITLE = "Genuine follow-up rate over sampling temperature"
 COLUMNS: Columns = {
     **SHOWN,
-    **of(Kind.NUMBER, "rate low high"),
+    **of(Kind.NUMBER, "rate low high lenient lenient_low lenient_high"),
+    **of(Kind.NUMBER, "adjusted adjusted_low adjusted_high"),
     **of(Kind.COUNT, "prompts samples"),
 }
-FEW = 3  # models up to which curves have bands
+ADJUSTED = "hollow: adjusted for the judge's errors on held-out turns (expected count)"
+FEW = 3  # models up to which curves have bands, and the lenient rate beside them
 
 
 def draw(source: Source) -> Drawing:
@@ -42,12 +44,14 @@ def draw(source: Source) -> Drawing:
     models = source.models_in(rows)
     alone, few = len(models) == 1, len(models) <= FEW
     temperatures = sorted({row["temperature"] for row in rows})
+    adjusted = few and any(row["adjusted"] is not None for row in rows)
     layout = Layout(
         title=TITLE,
         subtitle=(f"{models[0].name}; " if alone else "")
         + "temperature 0 is greedy decoding"
+        + ("; dashed: with turns that are only on topic" if few else "")
         + ("" if few else "; at each temperature the models stand side by side"),
-        footer=footer(rows),
+        footer=footer(rows) + (f"  ·  {ADJUSTED}" if adjusted else ""),
         panels=[dataset_name(name) for name in datasets(rows)],
         height=1.5 if few else 1.7,
         most_columns=3 if few else 2,
@@ -60,16 +64,20 @@ def draw(source: Source) -> Drawing:
     step = min((warm - cold for cold, warm in pairwise(temperatures)), default=span)
     dodge = 0.0 if few else 0.6 * step / (len(models) - 1)
     margin = 0.07 * span if few else 0.4 * step
-    top = max(10.0, 104 * max(row["high"] for row in rows))
-    for axes, shown in zip(page.axes, by_dataset(rows), strict=True):
+    shown = ("high", "lenient", "adjusted_high") if few else ("high",)
+    top = max(10.0, *(104 * (row[name] or 0.0) for row in rows for name in shown))
+    for axes, panel in zip(page.axes, by_dataset(rows), strict=True):
         axes.set(xlim=(temperatures[0] - margin, temperatures[-1] + margin), ylim=(0, top))
         axes.set_xticks(temperatures, [f"{value:g}" for value in temperatures])
         axes.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
         axes.grid(visible=False, axis="x")
         for place, model in enumerate(models):
-            ours = [row for row in shown if row["model"] == model.slug]
+            ours = [row for row in panel if row["model"] == model.slug]
             shift = dodge * (place - (len(models) - 1) / 2)
             _draw_curve(axes, ours, model, shift, few)
+            if few:
+                beside = 0.022 * span * (place + 1)
+                _draw_companions(axes, ours, model, beside)
     return Drawing(page.figure, chosen(rows, COLUMNS))
 
 
@@ -93,6 +101,30 @@ def _draw_curve(axes: Axes, rows: Sequence[Row], model: ModelLook, shift: float,
         clip_on=False,
         zorder=3,
     )
+
+
+def _draw_companions(axes: Axes, rows: Sequence[Row], model: ModelLook, beside: float) -> None:
+    """Draw the lenient rate as a dashed line, and the adjusted rate beside each point."""
+    pale = mix(model.colour, "white", 0.45)
+    temperatures = [row["temperature"] for row in rows]
+    look = "--" if len(rows) > 1 else "_"
+    axes.plot(temperatures, [100 * row["lenient"] for row in rows], look, color=pale, linewidth=1.0)
+    for row in rows:
+        if row["adjusted"] is None:
+            continue
+        x = row["temperature"] + beside
+        axes.vlines(x, 100 * row["adjusted_low"], 100 * row["adjusted_high"], pale, linewidth=0.9)
+        axes.plot(
+            x,
+            100 * row["adjusted"],
+            "o",
+            color=model.colour,
+            markerfacecolor="white",
+            markersize=3.6,
+            markeredgewidth=0.9,
+            clip_on=False,
+            zorder=4,
+        )
 
 
 FIGURE = Plot(COLUMNS, draw)

@@ -76,11 +76,13 @@ def by_prompt(labelled: pl.DataFrame) -> Groups:
     return defaultdict(prompts.clear, {_group(*key): frame for key, frame in parts.items()})
 
 
-def shares(prompts: pl.DataFrame, label: Label) -> NDArray[np.float64]:
-    """Share of a label among the valid turns of each prompt that has one."""
-    valid = prompts["valid"].to_numpy()
-    values: NDArray[np.float64] = prompts[label.value].to_numpy()[valid > 0] / valid[valid > 0]
-    return values
+def shares(prompts: pl.DataFrame, *labels: Label) -> NDArray[np.float64]:
+    """Share of some labels, taken together, among the valid turns of each prompt that has one."""
+    import polars as pl
+
+    counted = prompts.filter(pl.col("valid") > 0)
+    share = pl.sum_horizontal(label.value for label in labels) / pl.col("valid")
+    return counted.select(share.cast(pl.Float64)).to_series().to_numpy()
 
 
 def clustered(prompts: pl.DataFrame) -> bool:

@@ -16,6 +16,8 @@ from userturn.study.study import Study
 from userturn.tables._groups import GREEDY
 from userturn.tables._results import Results
 
+ADJUSTED = ("adjusted", "adjusted_low", "adjusted_high")
+LENIENT = ("lenient", "lenient_low", "lenient_high")
 COUNTS = ("prompts", "samples", "invalid", "truncated", "empty", "skipped")
 
 
@@ -63,6 +65,8 @@ def model_numbers(results: Results, slug: str) -> Row:
     best = max(base, key=lambda row: (row["rate"], -row["temperature"]), default={})
     return {
         "followup_rate": _known(greedy[0] if greedy else {}, "rate", "low", "high", *COUNTS),
+        "lenient_rate": _known(greedy[0] if greedy else {}, *LENIENT),
+        "adjusted_rate": _known(greedy[0] if greedy else {}, *ADJUSTED),
         "highest_rate": _known(best, "temperature", "rate"),
         "accuracy": {
             row["dataset"]: row["strict"]
@@ -74,11 +78,33 @@ def model_numbers(results: Results, slug: str) -> Row:
             for row in controls
             if row["temperature"] == coldest and row["difference"] is not None
         },
+        "smallest_visible": _smallest_visible(results, slug),
         "labels": {
             row["label"]: row["share"]
             for row in labels
             if (row["condition"], row["temperature"]) == (BASE, GREEDY) and row["share"] is not None
         },
+    }
+
+
+def _smallest_visible(results: Results, slug: str) -> Row:
+    """Smallest difference that each contrast could have shown; of temperatures the highest."""
+    rows = [
+        row
+        for row in results.table("power")
+        if row["primary"] and (row["dataset"], row["model"]) == (ALL, slug)
+    ]
+    coldest = min(results.study.perturb.temperatures)
+    warmest = max(results.study.generate.user_turn.temperatures)
+    named = {
+        row["condition"] if row["contrast"] == "controls" else row["contrast"]: row
+        for row in rows
+        if row["temperature"] == (coldest if row["contrast"] == "controls" else warmest)
+    }
+    return {
+        name: row["smallest_visible"]
+        for name, row in named.items()
+        if row["smallest_visible"] is not None
     }
 
 

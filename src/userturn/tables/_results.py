@@ -34,12 +34,14 @@ class Judged:
         model: Slug of the model.
         judge: Name of the judge.
         turns: Rows of `ModelResults.turns` with the columns of kind `labels`.
+        unseen: The same of `ModelResults.unseen`; only turns that the judge was asked about.
     """
 
     study: Study
     model: str
     judge: str
     turns: pl.DataFrame
+    unseen: pl.DataFrame
 
     @property
     def primary(self) -> bool:
@@ -65,9 +67,8 @@ class ModelResults:
         slug: Slug of the model.
         answers: Rows of kind `answers` with the columns of kind `scores`.
         turns: Rows of `turns.measured`, sorted by their key, each with its `length` in tokens of
-            the model.
-        unseen: Turns of the condition `swap`, measured against their prompt's own answer, which
-            they never saw.
+            the model. Measured, as they are judged, against the answer that their context showed.
+        unseen: The turns under `swap` against their prompt's own answer, which they never saw.
         judged: Turns with labels, by judge.
     """
 
@@ -133,17 +134,28 @@ def ordered(study: Study) -> list[str]:
 def _read_model(study: Study, slug: str) -> ModelResults:
     import polars as pl
 
-    turns = measured(study, slug).with_columns(length=pl.col("token_ids").list.len())
-    turns = turns.drop("token_ids", "against").sort(TURN_KEY)
+    turns, unseen = (
+        measured(study, slug, against)
+        .with_columns(length=pl.col("token_ids").list.len())
+        .drop("token_ids", "against")
+        .sort(TURN_KEY)
+        for against in (SHOWN, OWN)
+    )
     labels = files.read(paths.artifact("labels", slug), "labels")
     return ModelResults(
         study=study,
         slug=slug,
         answers=_read_answers(slug),
         turns=turns,
-        unseen=measured(study, slug, OWN),
+        unseen=unseen,
         judged=tuple(
-            Judged(study, slug, judge, _label(turns, labels, judge, slug))
+            Judged(
+                study,
+                slug,
+                judge,
+                turns=_label(turns, _labels(labels, judge, SHOWN), judge, slug),
+                unseen=unseen.join(_labels(labels, judge, OWN), on=TURN_KEY, how="inner"),
+            )
             for judge in study.classify.judges
         ),
     )
@@ -160,11 +172,18 @@ def _read_answers(slug: str) -> pl.DataFrame:
     return answers.join(scores, on=PROMPT_KEY, how="left").sort(PROMPT_KEY)
 
 
-def _label(turns: pl.DataFrame, labels: pl.DataFrame, judge: str, slug: str) -> pl.DataFrame:
+def _labels(labels: pl.DataFrame, judge: str, against: str) -> pl.DataFrame:
+    """Labels of one judge against one answer."""
+    import polars as pl
+
+    ours = (pl.col("judge") == judge) & (pl.col("against") == against)
+    return labels.filter(ours).drop("against")
+
+
+def _label(turns: pl.DataFrame, ours: pl.DataFrame, judge: str, slug: str) -> pl.DataFrame:
     """Turns with one judge's label."""
     import polars as pl
 
-    ours = labels.filter((pl.col("judge") == judge) & (pl.col("against") == SHOWN)).drop("against")
     generated = turns.filter(pl.col("skipped").is_null())
     missing = generated.join(ours, on=TURN_KEY, how="anti").height
     if missing:

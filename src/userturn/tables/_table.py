@@ -35,7 +35,7 @@ GROUP: Columns = {
 }
 """What a rate is of: see `Judged.identity`."""
 
-MEASURES: Columns = of(Kind.NUMBER, "uptake relevance role_voice restatement")
+MEASURES: Columns = of(Kind.NUMBER, "uptake relevance role_voice restatement echo loop")
 """Columns of kind `grounding` that tables show of turns."""
 
 

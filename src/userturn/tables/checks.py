@@ -6,11 +6,14 @@
 | `spam` | the same of questions that fit any answer | zero |
 | `closing` | the same of thanks and goodbyes | zero |
 | `loop` | the same of words said over and over | zero |
-| `uptake` | mean `A` of the model's unperturbed turns, nats per token | above zero |
-| `uptake_swap` | mean `A` for their prompt's answer of turns behind another's | about zero |
+| `uptake` | mean uptake `A` of the model's unperturbed turns, nats per token | above zero |
+| `uptake_swap` | the same of turns behind another prompt's answer, of that answer | above zero |
+| `uptake_unseen` | the same of their own prompt's answer, which they never saw | about zero |
+| `unseen` | share of these that the judge calls a follow-up to it (table `unseen`) | zero |
 | `memorised` | share of unperturbed turns that stand for another prompt too (table `turns`) | low |
 
-The first four come from the calibration, which a probe has not, and hold for every model.
+The first four come from the calibration, which a probe has not, and hold for every model. `unseen`
+is the primary judge's, over all prompts, at the lowest temperature of the controls.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import csv_file
 from userturn.artifacts.csv_file import Kind, Row, of
-from userturn.artifacts.schemas import BASE
+from userturn.artifacts.schemas import BASE, SWAP
 from userturn.base import paths
 from userturn.judges.calibration.columns import KINDS
+from userturn.study.report import ALL
 from userturn.study.study import Study
 from userturn.tables._intervals import settings
 from userturn.tables._results import ModelResults, Results
@@ -42,6 +46,7 @@ def rows(results: Results) -> list[Row]:
         for model in results.models
         for row in (
             *uptake_rows(model),
+            *unseen_rows(results, model.slug),
             memorised_row(model.slug, [look for look in looks if look["model"] == model.slug]),
         )
     ]
@@ -67,15 +72,16 @@ def reference_rows() -> list[Row]:
 
 
 def uptake_rows(model: ModelResults) -> list[Row]:
-    """Mean `A` of a model's own turns, and of those that never saw their prompt's answer."""
+    """Mean uptake of a model's turns: its own, then those behind another prompt's answer."""
     import polars as pl
 
     made = []
-    for check, turns, expected in (
-        ("uptake", model.turns.filter(pl.col("condition") == BASE), "above zero"),
-        ("uptake_swap", model.unseen, "about zero"),
+    for check, turns, condition, expected in (
+        ("uptake", model.turns, BASE, "above zero"),
+        ("uptake_swap", model.turns, SWAP, "above zero"),
+        ("uptake_unseen", model.unseen, SWAP, "about zero"),
     ):
-        scored = turns.filter(pl.col("uptake").is_not_null())
+        scored = turns.filter((pl.col("condition") == condition) & pl.col("uptake").is_not_null())
         means = scored.group_by("dataset", "item").agg(pl.col("uptake").mean())
         values = means.sort("dataset", "item")["uptake"].to_numpy()
         made.append(
@@ -89,6 +95,24 @@ def uptake_rows(model: ModelResults) -> list[Row]:
             )
         )
     return made
+
+
+def unseen_rows(results: Results, model: str) -> list[Row]:
+    """The row of table `unseen` that checks the primary judge; none in a study without `swap`."""
+    coldest = min(results.study.perturb.temperatures)
+    same = ("low", "high", "confidence", "prompts", "expected")
+    return [
+        _row(
+            check="unseen",
+            model=model,
+            value=row["rate"],
+            turns=row["samples"] - row["invalid"],
+            **{name: row[name] for name in same},
+        )
+        for row in results.table("unseen")
+        if row["primary"]
+        and (row["model"], row["dataset"], row["temperature"]) == (model, ALL, coldest)
+    ]
 
 
 def memorised_row(model: str, looks: Sequence[Row]) -> Row:

@@ -1,5 +1,7 @@
 """Table `controls`: each perturbation against `base` at its temperature, over the same prompts.
 
+Every turn is judged by the answer that its context showed: under `swap`, another prompt's. So the
+rows say how the model behaves; table `unseen` tests the measure with the answer that was not shown.
 `moved_as_expected` is `yes` or `no` where the interval of the difference excludes zero, else
 `undecided`.
 """
@@ -9,9 +11,8 @@ from __future__ import annotations
 from userturn.artifacts.csv_file import Kind, Row
 from userturn.artifacts.schemas import BASE
 from userturn.perturbations import named
-from userturn.stats.intervals import Interval
 from userturn.tables._groups import grid
-from userturn.tables._intervals import CONTRAST, contrast, contrast_row, with_holm
+from userturn.tables._intervals import CONTRAST, contrast_row, with_holm
 from userturn.tables._results import Judged, Results
 from userturn.tables._table import GROUP, Table
 
@@ -29,24 +30,25 @@ def rows_of(judged: Judged) -> list[Row]:
             continue
         group = dataset, condition, temperature
         against = judged.groups[dataset, BASE, temperature]
-        between = contrast(judged.study, against, judged.groups[group])
+        between = contrast_row(judged.study, against, judged.groups[group])
+        expected = named(condition).expected
         made.append(
             {
                 **judged.identity(group),
-                **contrast_row(judged.study, between),
-                "expected": named(condition).expected,
-                "moved_as_expected": _moved(between.difference, named(condition).expected),
+                **between,
+                "expected": expected,
+                "moved_as_expected": _moved(between["low"], between["high"], expected),
             }
         )
     return made
 
 
-def _moved(difference: Interval, expected: str) -> str | None:
-    if difference.low is None or difference.high is None:
+def _moved(low: float | None, high: float | None, expected: str) -> str | None:
+    if low is None or high is None:
         return None
-    if difference.low <= 0 <= difference.high:
+    if low <= 0 <= high:
         return "undecided"
-    return "yes" if (difference.low > 0) == (expected == "up") else "no"
+    return "yes" if (low > 0) == (expected == "up") else "no"
 
 
 TABLE = Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from userturn.artifacts.csv_file import Row
 from userturn.artifacts.schemas import BASE
 from userturn.tables._groups import GREEDY, grid
-from userturn.tables._intervals import CONTRAST, contrast, contrast_row, with_holm
+from userturn.tables._intervals import CONTRAST, contrast_row, with_holm
 from userturn.tables._results import Judged, Results
 from userturn.tables._table import GROUP, Table
 
@@ -28,8 +28,8 @@ def rows_of(judged: Judged) -> list[Row]:
             continue
         group = dataset, condition, temperature
         against = judged.groups[dataset, BASE, GREEDY]
-        between = contrast(judged.study, against, judged.groups[group])
-        made.append({**judged.identity(group), **contrast_row(judged.study, between)})
+        between = contrast_row(judged.study, against, judged.groups[group])
+        made.append({**judged.identity(group), **between})
     return made
 
 
