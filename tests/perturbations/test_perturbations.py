@@ -65,7 +65,7 @@ def test_swaps_never_give_a_prompt_its_own_answer(answers: list[dict], seed: int
 def test_every_condition_of_the_study_is_registered() -> None:
     names = Study.model_fields["perturb"].annotation.model_fields["conditions"].default_factory()
     assert set(registry.names("perturbations")) == set(names)
-    assert {perturbations.named(name).expected for name in names} == {"up", "down"}
+    assert {perturbations.named(name).expected for name in names} == {"up", "down", "open"}
 
 
 def test_skipped_answers_are_counted_not_dropped(laptop: Study) -> None:

@@ -17,6 +17,7 @@ def changed(laptop: Study, change: Any) -> set[str]:
         for slug in ("used", "unused")
     }
     raw["classify"]["judges"] = ["likelihood", "used"]
+    raw["calibrate"]["sets"] = ["gold_ifbench", "own"]
     before = texts(Study.model_validate(raw))
     change(raw)
     after = texts(Study.model_validate(raw))

@@ -30,7 +30,7 @@ def test_every_stage_has_the_parameters_that_dvc_resolves() -> None:
 def test_values_are_those_of_the_study(laptop: Study) -> None:
     values = slice_of(laptop, "generate@smollm2_135m")
     assert values["seed"] == 0
-    assert values["generate.user_turn"]["samples"] == 2
+    assert values["generate.user_turn"]["samples"] == 1
     assert values["model.smollm2_135m.chat"]["extra_stop"] == ["<|endoftext|>"]
     assert list(values) == sorted(values)
 

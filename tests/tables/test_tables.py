@@ -205,11 +205,11 @@ def test_controls_by_hand():
     assert [ask["rate_base"], ask["rate"], ask["difference"]] == ["0", "0.8", "0.8"]
     assert float(ask["p"]) == pytest.approx(p, rel=1e-5)
     assert float(ask["p_holm"]) == pytest.approx(6 * p, rel=1e-5)  # 3 controls, dataset and all
-    assert [ask["expected"], ask["moved_as_expected"]] == ["up", "yes"]
+    assert [ask["expected"], ask["moved"]] == ["up", "up"]
     swap = only(got["controls"], dataset="a", condition="swap")
-    assert [swap["expected"], swap["moved_as_expected"]] == ["down", "no"]
+    assert [swap["expected"], swap["moved"]] == ["open", "up"]
     close = only(got["controls"], dataset="a", condition="close")
-    assert [close["difference"], close["p"], close["moved_as_expected"]] == ["0", "1", "undecided"]
+    assert [close["difference"], close["p"], close["moved"]] == ["0", "1", "undecided"]
     assert float(close["low"]) < 0 < float(close["high"])
 
 
@@ -494,7 +494,7 @@ def test_a_control_at_a_temperature_without_base_has_no_data():
     study = make_study(perturb={"conditions": ["ask"], "temperatures": [0.3]})
     row = only(build(study)["controls"], dataset="all")
     assert [row["prompts"], row["difference"], row["p"], row["p_holm"]] == ["0", "", "", ""]
-    assert [row["method"], row["moved_as_expected"]] == ["no data", ""]
+    assert [row["method"], row["moved"]] == ["no data", ""]
     assert metrics()["model"]["smollm2_135m"]["controls"] == {}
 
 

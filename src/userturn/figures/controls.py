@@ -15,9 +15,9 @@ COLUMNS: Columns = {
     **of(Kind.NUMBER, "rate_base rate difference low high p p_holm"),
     **of(Kind.NUMBER, "lenient_difference lenient_low lenient_high"),
     "prompts": Kind.COUNT,
-    **of(Kind.NAME, "expected moved_as_expected"),
+    **of(Kind.NAME, "expected moved"),
 }
-ARROWS = {"up": "→", "down": "←"}
+ARROWS = {"up": "→", "down": "←", "open": "↔"}
 
 
 def draw(source: Source) -> Drawing:
@@ -59,7 +59,8 @@ def draw(source: Source) -> Drawing:
         abs(row[name]) for row in rows for name in ("low", "high", "lenient_difference")
     )
     for axes, (condition, where) in zip(page.axes, expected.items(), strict=True):
-        axes.axvspan(0, reach if where == "up" else -reach, color=SHADE, zorder=0)
+        if where != "open":
+            axes.axvspan(0, reach if where == "up" else -reach, color=SHADE, zorder=0)
         axes.axvline(0, color=FAINT, linewidth=0.9, zorder=1)
         axes.set(xlim=(-reach, reach), ylim=(len(lines) - 0.4, -0.6))
         axes.locator_params(axis="x", nbins=4)
@@ -76,7 +77,7 @@ def draw(source: Source) -> Drawing:
                 y,
                 markers[row["temperature"]],
                 color=colour,
-                markerfacecolor="white" if row["moved_as_expected"] == "undecided" else colour,
+                markerfacecolor="white" if row["moved"] == "undecided" else colour,
                 zorder=3,
             )
     return Drawing(page.figure, chosen(rows, COLUMNS))

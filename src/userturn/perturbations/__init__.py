@@ -36,12 +36,12 @@ class Perturbation:
 
     Attributes:
         apply: From the answer to the one that is shown; None where there is none to show.
-        expected: Where the genuine follow-up rate should move.
+        expected: Where the genuine follow-up rate should move; `open` where that is the question.
         why: Why it should.
     """
 
     apply: Callable[[str, Material], str | None]
-    expected: Literal["up", "down"]
+    expected: Literal["up", "down", "open"]
     why: str
 
 

@@ -10,4 +10,8 @@ def swap(answer: str, material: Material) -> str | None:  # noqa: ARG001 - repla
     return material.other
 
 
-PERTURBATION = Perturbation(swap, "down", "a turn that depends on the answer loses its own answer")
+PERTURBATION = Perturbation(
+    swap,
+    "open",
+    "a reaction to the answer can no longer be one to the query; table `unseen` tests it",
+)

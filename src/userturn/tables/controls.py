@@ -2,8 +2,7 @@
 
 Every turn is judged by the answer that its context showed: under `swap`, another prompt's. So the
 rows say how the model behaves; table `unseen` tests the measure with the answer that was not shown.
-`moved_as_expected` is `yes` or `no` where the interval of the difference excludes zero, else
-`undecided`.
+`moved` is `up` or `down` where the interval of the difference excludes zero, else `undecided`.
 """
 
 from __future__ import annotations
@@ -31,27 +30,26 @@ def rows_of(judged: Judged) -> list[Row]:
         group = dataset, condition, temperature
         against = judged.groups[dataset, BASE, temperature]
         between = contrast_row(judged.study, against, judged.groups[group])
-        expected = named(condition).expected
         made.append(
             {
                 **judged.identity(group),
                 **between,
-                "expected": expected,
-                "moved_as_expected": _moved(between["low"], between["high"], expected),
+                "expected": named(condition).expected,
+                "moved": _moved(between["low"], between["high"]),
             }
         )
     return made
 
 
-def _moved(low: float | None, high: float | None, expected: str) -> str | None:
+def _moved(low: float | None, high: float | None) -> str | None:
     if low is None or high is None:
         return None
     if low <= 0 <= high:
         return "undecided"
-    return "yes" if (low > 0) == (expected == "up") else "no"
+    return "up" if low > 0 else "down"
 
 
 TABLE = Table(
-    {**GROUP, **CONTRAST, "expected": Kind.NAME, "moved_as_expected": Kind.NAME},
+    {**GROUP, **CONTRAST, "expected": Kind.NAME, "moved": Kind.NAME},
     rows,
 )
