@@ -61,6 +61,7 @@ def test_every_command_has_help() -> None:
         "annotate",
         "agreement",
         "judge-test",
+        "turns",
     }
     assert expected <= set(commands)
     for command in commands:

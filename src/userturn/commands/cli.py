@@ -103,6 +103,36 @@ def show(
 
 
 @app.command()
+def turns(  # noqa: PLR0913 - an argument is an option
+    model: Annotated[str | None, typer.Option(help="Slug of a probed model.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Slug of a dataset.")] = None,
+    condition: Annotated[str | None, typer.Option(help="`base`, or a perturbation.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the user turn.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Turns labelled by this judge or annotator; --label is its.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Label, or `invalid`; by the primary judge without --judge.")
+    ] = None,
+    disagreement: Annotated[
+        bool, typer.Option("--disagreement", help="Where judges or annotators disagree.")
+    ] = False,
+    word: Annotated[str | None, typer.Option(help="What the turn contains, in any case.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many: 10, all as JSON.", min=1)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object per line, uncut.")] = False,
+) -> None:
+    """Print user turns with their query, answer and labels, in a seeded order."""
+    from userturn.commands.turns import Wanted, run_turns
+    from userturn.study.loading import load_study
+
+    _quiet()
+    wanted = Wanted(model, dataset, condition, temperature, judge, label, disagreement, word)
+    run_turns(load_study(), wanted, limit, as_json)
+
+
+@app.command()
 def status() -> None:
     """Say per stage whether it is up to date, and how many requests are finished and to send."""
     from rich.console import Console
