@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from userturn.base.errors import StudyError, UserturnError
+from userturn.commands.probe import Probed, probe_study
 from userturn.study.classify import FITTED_CALIBRATION, SHIPPED_CALIBRATION
 from userturn.study.loading import load_study
 
@@ -124,6 +126,38 @@ def test_a_probe_of_no_prompts_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "prompts.items: Input should be greater than or equal to 1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_probed_model_has_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "My model-v1.0"
+    folder.mkdir()
+    (folder / "config.json").touch()
+    prompts = tmp_path / "p.jsonl"
+    monkeypatch.chdir(ROOT)
+    named = probe_study(Probed(str(folder), prompts, name="mine"))
+    assert named.models.probe == ["mine"]
+    assert probe_study(Probed(str(folder), prompts)).models.probe == ["my_model_v1_0"]
+    with pytest.raises(StudyError, match="smollm2_135m: is a model of this folder's study"):
+        probe_study(Probed(str(folder), prompts, name="smollm2_135m"))
+    with pytest.raises(StudyError, match=r"model\.A-B: a slug is made of a-z, 0-9 and _"):
+        probe_study(Probed(str(folder), prompts, name="A-B"))
+
+
+def test_a_model_of_the_hub_is_probed_by_its_name_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    probed = Probed("owner/Some-Model", Path("p.jsonl"))
+    assert probed.source == {"type": "hub", "repo": "owner/Some-Model"}
+    assert probed.slug == "some_model"
+    Path("owner/Some-Model").mkdir(parents=True)  # a directory comes first
+    with pytest.raises(UserturnError, match=r"owner/Some-Model/config\.json: does not exist"):
+        _ = probed.source
+    for path in ("./model", "/models/one", "a/b/c", "../one"):
+        with pytest.raises(UserturnError, match="does not exist"):
+            _ = Probed(path, Path("p.jsonl")).source
 
 
 @pytest.mark.slow

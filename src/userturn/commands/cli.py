@@ -194,19 +194,25 @@ def verify() -> None:
 
 @app.command()
 def probe(
-    model: Annotated[Path, typer.Option(help="Directory of a Hugging Face chat model.")],
+    model: Annotated[
+        str,
+        typer.Option(help="Directory of a chat model, or its `owner/name` on the hub."),
+    ],
     prompts: Annotated[Path, typer.Option(help='JSONL, one {"prompt": ...} per line.')],
     out: Annotated[Path, typer.Option(help="Folder for the study and its results.")] = Path(
         "probe"
     ),
     items: Annotated[int | None, typer.Option(help="First n prompts of a seeded order.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The model's slug in tables; its folder's name by default.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
     """Probe a model and a prompt file of your own, with this folder's study or the laptop's."""
-    from userturn.commands.probe import run_probe
+    from userturn.commands.probe import Probed, run_probe
 
     _log_to("probe")
-    run_probe(model, prompts, out, items, dry_run)
+    run_probe(Probed(model, prompts, items, name), out, dry_run)
 
 
 @app.command("judge-test")

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +28,72 @@ from userturn.study.yaml import dump_mapping
 
 log = logging.getLogger(__name__)
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+"""A model's name on the hub; a directory of this name comes first."""
 LEFT_OUT = ("entries", "calibrate")
 """Stages that a probe does not run."""
 
 
-def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What is probed, and as what.
+
+    Attributes:
+        model: Directory of a Hugging Face chat model, or its `owner/name` on the hub.
+        prompts: JSONL file, one object with `prompt` per line.
+        items: First n prompts of a seeded order; None for all.
+        name: The model's slug in tables and figures; None for the last part of `model`.
+    """
+
+    model: str
+    prompts: Path
+    items: int | None = None
+    name: str | None = None
+
+    @property
+    def slug(self) -> str:
+        """The model's slug."""
+        last = Path(self.model).resolve().name.lower()
+        return self.name or re.sub(r"[^a-z0-9_]+", "_", last).strip("_")[:64] or "model"
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Where the model is from: a directory where there is one, else the hub.
+
+        Raises:
+            UserturnError: It can be neither.
+        """
+        folder = Path(self.model)
+        if HUB_ID.fullmatch(self.model) and not folder.exists():
+            return {"type": "hub", "repo": self.model}
+        if not (folder / "config.json").exists():
+            raise UserturnError(
+                f"{folder / 'config.json'}: does not exist; name a model directory, or a model of "
+                "the hub as `owner/name`"
+            )
+        return {"type": "file", "path": str(folder.resolve())}
+
+
+def run_probe(probed: Probed, out: Path, dry_run: bool) -> None:
     """Answer, generate user turns, perturb, score and label; print the rates.
 
     Args:
-        model: Directory of a Hugging Face chat model.
-        prompts: JSONL file, one object with `prompt` per line.
+        probed: What to probe.
         out: Folder of the study; one that holds another study is refused.
-        items: First n prompts of a seeded order; None for all.
         dry_run: Say what would run and how many requests that is, and run nothing.
 
     Raises:
         UserturnError: A path does not exist, `out` holds another study, or a stage fails.
     """
-    for path, what in ((model / "config.json", "a model directory"), (prompts, "a prompt file")):
-        if not path.exists():
-            raise UserturnError(f"{path}: does not exist; name {what}")
-    study = probe_study(model, prompts, items)
+    study = probe_study(probed)
+    if not probed.prompts.exists():
+        raise UserturnError(f"{probed.prompts}: does not exist; name a prompt file")
     fitted = Path(FITTED_CALIBRATION)
     needed = study.classify.likelihood.calibration == FITTED_CALIBRATION
     if needed and not fitted.exists():
         raise UserturnError(f"{fitted}: does not exist; run `dvc repro calibrate`")
     if dry_run:
-        _describe(study, prompts)
+        _describe(study, probed.prompts)
         return
     _write(study, out)
     if needed:
@@ -69,18 +109,23 @@ def run_probe(model: Path, prompts: Path, out: Path, items: int | None, dry_run:
     log.info("tables, figures and ten turns per label: %s", out / "reports")
 
 
-def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
+def probe_study(probed: Probed) -> Study:
     """This folder's study, or the defaults, on one model and one prompt file.
 
     Without a study the model scores itself, and what the judge says is not calibrated.
+
+    Raises:
+        UserturnError: There is no such model, or its slug is another model's.
     """
     base: dict[str, Any] = {}
     if PARAMS_FILE.exists():
         base = load_study().model_dump(mode="json")
-    slug = re.sub(r"[^a-z0-9_]+", "_", model.resolve().name.lower()).strip("_")[:64] or "model"
-    entry = {"source": {"type": "file", "path": str(model.resolve())}, "family": "own"}
-    source = {"type": "file", "path": str(prompts.resolve())}
-    base["prompts"] = {"datasets": ["prompts"], "items": items}
+    slug = probed.slug
+    if base and slug in (base["ground"]["scorer"], base["classify"]["judge_model"]):
+        raise StudyError(f"{slug}: is a model of this folder's study; choose another with --name")
+    entry = {"source": probed.source, "family": "own"}
+    source = {"type": "file", "path": str(probed.prompts.resolve())}
+    base["prompts"] = {"datasets": ["prompts"], "items": probed.items}
     scorer = base.get("ground", {}).get("scorer", slug)
     judge_model = base.get("classify", {}).get("judge_model", scorer)
     others = sorted({scorer, judge_model} - {slug})
@@ -95,7 +140,7 @@ def probe_study(model: Path, prompts: Path, items: int | None) -> Study:
     ):
         if section in base:
             base[section] = {name: base[section][name] for name in slugs if name in base[section]}
-    return checked(Study, base, f"probe of {model}")
+    return checked(Study, base, f"probe of {probed.model}")
 
 
 def _write(study: Study, out: Path) -> None:
