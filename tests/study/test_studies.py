@@ -1,14 +1,16 @@
 """Studies, schema and code are in step."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from userturn.study.explaining import schema_text
-from userturn.study.loading import load_study
+from userturn.study.loading import checked, load_study
 from userturn.study.section import Section
 from userturn.study.sources import FileSource, HubSource
-from userturn.study.study import Study
+from userturn.study.study import Registry, Study
+from userturn.study.yaml import read_mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
@@ -107,3 +109,12 @@ def test_the_real_study_reads_pinned_files_of_the_shared_folder():
     laptop = load_study(ROOT / "studies/laptop.yaml")
     assert study.model["smollm2_135m"].source == laptop.model["smollm2_135m"].source
     assert study.classify == laptop.classify
+
+
+def test_examples_of_entries_in_readme_are_valid(tmp_path):
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    file = tmp_path / "registry.yaml"
+    file.write_text(example)
+    registry = checked(Registry, read_mapping(file), "README.md")
+    assert (list(registry.model), list(registry.dataset)) == (["my_model"], ["my_prompts"])
+    assert registry.judge["served"].type == "server"

@@ -72,14 +72,17 @@ def stage(
 
 @app.command()
 def params(
-    key: Annotated[str, typer.Argument(help="Only keys that begin so.")] = "",
+    key: Annotated[
+        str,
+        typer.Argument(help="Only keys that begin so, or one entry: `model.smollm2_135m`."),
+    ] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema.")] = False,
 ) -> None:
-    """Explain every key of params.yaml and registry.yaml: description, unit, default."""
-    from userturn.commands.params import explain
+    """Explain every key of params.yaml and registry.yaml: value here, default, unit, meaning."""
+    from userturn.commands.params import explain, values_here
     from userturn.study.explaining import schema_text
 
-    print(schema_text() if schema else explain(key), end="")
+    print(schema_text() if schema else explain(key, values_here()), end="")
 
 
 @app.command()
