@@ -62,12 +62,15 @@ def stage(
 ) -> None:
     """Run one stage of the study here and now (DVC calls this)."""
     from userturn import stages
+    from userturn.commands.summary import summary
     from userturn.study.loading import load_study
 
     study = load_study()
     _log_to(stages.full_name(name, slug).replace("@", "-"))
     logging.getLogger(__name__).debug("userturn %s, commit %s", __version__, _commit())
     stages.run(study, name, slug)
+    if name == stages.ORDER[-1]:
+        print(summary(), flush=True)
 
 
 @app.command()
