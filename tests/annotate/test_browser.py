@@ -213,6 +213,9 @@ return {
   code: [...document.querySelectorAll("#turn .code")].map((node) => node.textContent),
   mono: [...document.querySelectorAll("#turn .code")].every((n) => font(n).includes("monospace")),
   plain: font(document.getElementById("turn")),
+  actions: [...document.querySelectorAll("#actions button")].every(
+    (node) => node.getBoundingClientRect().bottom <= innerHeight
+  ),
   meanings: [...document.querySelectorAll("#labels small")].filter(
     (node) => node.checkVisibility() && node.getBoundingClientRect().bottom <= innerHeight
   ).map((node) => node.textContent),
@@ -232,7 +235,9 @@ def varied(kind, slug, row):
     return row
 
 
-@pytest.mark.parametrize("size", [(1280, 860, False), (390, 844, True), (900, 420, False)])
+@pytest.mark.parametrize(
+    "size", [(1280, 860, False), (1280, 640, False), (390, 844, True), (900, 420, False)]
+)
 def test_a_turn_stays_where_it_is_and_says_what_is_cut_off(driver, tmp_path, monkeypatch, size):
     width, height, mobile = size
     monkeypatch.chdir(tmp_path)
@@ -256,6 +261,8 @@ def test_a_turn_stays_where_it_is_and_says_what_is_cut_off(driver, tmp_path, mon
                     assert "monospace" not in look["plain"]
                 assert look["wide"] <= width
                 if height > 500:
+                    assert look["actions"]  # whether or not the labels have to scroll
+                if height > 800:
                     assert look["meanings"] == [MEANING[label] for label in Label]
                 cut |= set(look["cut"])
                 looks.append((look["top"], look["answer"]))
