@@ -15,6 +15,7 @@ from userturn.study.classify import FITTED_CALIBRATION, SHIPPED_CALIBRATION
 from userturn.study.loading import load_study
 
 ROOT = Path(__file__).parents[2]
+LONG = 300 * "a"
 COMMAND = Path(sys.executable).with_name("userturn")
 
 
@@ -92,6 +93,10 @@ def test_params_explains_keys() -> None:
         (("probe", "--model", "nope", "--prompts", "x"), "nope/config.json: does not exist"),
         (("params", "nope"), "no key begins with 'nope'; keys begin with: seed, prompts, "),
         (("annotate", "--annotator", "A.B"), "annotator 'A.B': a name is made of a-z, 0-9 and _"),
+        (("annotate", "--annotator", LONG), "a name is made of a-z, 0-9 and _, at most 64 of them"),
+        (("stage", "generate", LONG), "aaa.log: File name too long"),
+        (("show", "--model", LONG, "--dataset", "mt_bench"), "no directory, and the study has"),
+        (("probe", "--model", LONG, "--prompts", "x"), "config.json: does not exist; name a model"),
     ],
 )
 def test_mistakes_are_named_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:

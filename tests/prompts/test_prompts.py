@@ -120,3 +120,9 @@ def test_only_generated_kinds_are_generated(study):
     raw["dataset"]["mine"]["kind"] = "gsm_symbolic"
     with pytest.raises(PromptError, match=r"dataset\.mine\.source\.type: kind 'gsm_symbolic'"):
         prompts_stage.run(type(LAPTOP).model_validate(raw), "mine")
+
+
+def test_an_id_that_no_artifact_can_hold_is_named(study):
+    Path("mine.jsonl").write_text('{"id": "\\ud800", "prompt": "x"}\n')
+    with pytest.raises(PromptError, match=r"mine\.jsonl, line 1: 'id' is not valid Unicode"):
+        prompts_stage.run(study(3), "mine")

@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 Context = Literal["history", "live"]
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+LONGEST_NAME = 200
 
 
 def main() -> None:
@@ -34,6 +35,10 @@ def main() -> None:
         app()
     except UserturnError as error:
         print(f"userturn: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        logging.getLogger(__name__).debug("where it happened", exc_info=True)
+        print(f"userturn: {_clipped(error.filename)}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("userturn: interrupted", file=sys.stderr)
@@ -290,6 +295,12 @@ def _log_to(name: str) -> None:
     logger.setLevel(logging.DEBUG)
     logger.handlers = [file, terminal]
     logger.propagate = False
+
+
+def _clipped(name: Any) -> str:
+    """A file's name, the middle of a very long one left out."""
+    text = str(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[:60]}[...]{text[-20:]}"
 
 
 def _commit() -> str:

@@ -64,9 +64,9 @@ class Probed:
             UserturnError: It can be neither.
         """
         folder = Path(self.model)
-        if HUB_ID.fullmatch(self.model) and not folder.exists():
+        if HUB_ID.fullmatch(self.model) and not os.path.exists(folder):
             return {"type": "hub", "repo": self.model}
-        if not (folder / "config.json").exists():
+        if not os.path.exists(folder / "config.json"):  # false for what can be no path
             raise UserturnError(
                 f"{folder / 'config.json'}: does not exist; name a model directory, or a model of "
                 "the hub as `owner/name`"

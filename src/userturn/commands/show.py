@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def _chat(study: Study, model: str) -> Chat:
 
     if model in study.model:
         chat = Chat.load(weights.materialise(study, model), study.model[model].chat)
-    elif Path(model).is_dir():
+    elif os.path.isdir(model):  # false for what can be no path
         chat = Chat.load(Path(model), models.Chat())
     else:
         known = ", ".join(study.model)

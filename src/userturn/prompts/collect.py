@@ -43,6 +43,8 @@ def collect(rows: Iterable[Row], kind: str, dataset: str) -> list[Prompt]:
         if prompt is None:
             left_out += 1
             continue
+        for name, value in (("id", prompt.item), ("target", prompt.target)):
+            row.as_text(value or "", name)
         if prompt.item in origins:
             raise PromptError(
                 f"{row.origin}: has the id '{prompt.item}' of {origins[prompt.item]}; "

@@ -76,3 +76,10 @@ def test_the_sample_is_nobodys_labels():
     for name in ("sample", "Ann", "a.b", "../x", ""):
         with pytest.raises(UserturnError, match="a name is made of a-z, 0-9 and _"):
             human.file_of(name)
+
+
+def test_a_line_that_is_not_utf8_is_named(tmp_path):
+    path = tmp_path / "ann.jsonl"
+    path.write_bytes(b"\xff\xfe{}\n")
+    with pytest.raises(ArtifactError, match="line 1: cannot be read"):
+        human.read_lines(path, human.Annotation)

@@ -91,9 +91,10 @@ def file_of(annotator: str) -> Path:
     Raises:
         UserturnError: The name cannot name a file of labels.
     """
-    if not re.fullmatch("[a-z0-9_]+", annotator) or annotator == SAMPLE:
+    if not re.fullmatch("[a-z0-9_]{1,64}", annotator) or annotator == SAMPLE:
         raise UserturnError(
-            f"annotator '{annotator}': a name is made of a-z, 0-9 and _, and is not '{SAMPLE}'"
+            f"annotator '{annotator}': a name is made of a-z, 0-9 and _, at most 64 of them, "
+            f"and is not '{SAMPLE}'"
         )
     return FOLDER / f"{annotator}.jsonl"
 
@@ -133,7 +134,7 @@ def read_lines(path: Path, kind: type[Line]) -> list[Line]:
     if not path.exists():
         return []
     lines = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line:
             continue
         try:
