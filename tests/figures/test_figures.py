@@ -244,3 +244,7 @@ def test_a_missing_or_foreign_table_is_named():
     with pytest.raises(ArtifactError, match=r"rates\.csv: has other columns"):
         stage.run(study)
     assert not figures.FOLDER.exists()
+
+
+def test_a_name_that_would_be_a_formula_is_text():
+    draw(make_study({"one": ("a$\\frac{$", 1), "two": ("$x^{$_\\", 2)}, ["gsm8k"]), items=2)
