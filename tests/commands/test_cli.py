@@ -1,5 +1,6 @@
 """The command line: quick to start, and errors that name the mend."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -104,6 +105,24 @@ def test_mistakes_are_named_without_a_traceback(arguments: tuple[str, ...], mess
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_would_redraw_a_terminal_is_spelled_out(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text('"\\e[2J\\u202e": 1\n')
+    (tmp_path / "registry.yaml").touch()
+    done = run("stage", "tables", cwd=tmp_path)
+    assert "\\u001b[2J\\u202e: unknown key" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "registry.yaml"])
+def test_a_pipe_is_no_study(tmp_path: Path, name: str) -> None:
+    for file in ("params.yaml", "registry.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    done = run("stage", "tables", cwd=tmp_path)
+    assert f"{name}: is no file, but a folder, a pipe or a device" in done.stderr
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:

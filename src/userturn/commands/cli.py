@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -34,11 +34,12 @@ def main() -> None:
     try:
         app()
     except UserturnError as error:
-        print(f"userturn: {error}", file=sys.stderr)
+        print(f"userturn: {_harmless(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         logging.getLogger(__name__).debug("where it happened", exc_info=True)
-        print(f"userturn: {_clipped(error.filename)}: {error.strerror or error}", file=sys.stderr)
+        name = _harmless(_clipped(str(error.filename)))
+        print(f"userturn: {name}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("userturn: interrupted", file=sys.stderr)
@@ -287,9 +288,9 @@ def _log_to(name: str) -> None:
 
     paths.LOGS.mkdir(exist_ok=True)
     file = logging.FileHandler(paths.LOGS / f"{name}.log", mode="w", encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    file.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.setFormatter(_Harmless("%(message)s"))
     terminal.setLevel(logging.INFO)
     logger = logging.getLogger("userturn")
     logger.setLevel(logging.DEBUG)
@@ -297,10 +298,23 @@ def _log_to(name: str) -> None:
     logger.propagate = False
 
 
-def _clipped(name: Any) -> str:
+class _Harmless(logging.Formatter):
+    """Messages may hold what a dataset or a model holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _harmless(super().format(record))
+
+
+def _harmless(text: str) -> str:
+    """A text for a terminal: what would redraw it, or turn its direction, is spelled out."""
+    from userturn.artifacts.csv_file import UNSEEN
+
+    return UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _clipped(name: str) -> str:
     """A file's name, the middle of a very long one left out."""
-    text = str(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[:60]}[...]{text[-20:]}"
+    return name if len(name) <= LONGEST_NAME else f"{name[:60]}[...]{name[-20:]}"
 
 
 def _commit() -> str:

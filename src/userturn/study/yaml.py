@@ -20,6 +20,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         StudyError: The file is missing, or is not YAML that holds keys; the message names the file
             and, where there is one, the line.
     """
+    if path.exists() and not path.is_file():  # reading a pipe may never end
+        raise StudyError(f"{path}: is no file, but a folder, a pipe or a device")
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:

@@ -16,4 +16,4 @@ def rows(results: Results) -> list[Row]:
     ]
 
 
-TABLE = Table({"model": Kind.NAME, "family": Kind.NAME, "parameters": Kind.NUMBER}, rows)
+TABLE = Table({"model": Kind.NAME, "family": Kind.TEXT, "parameters": Kind.NUMBER}, rows)
