@@ -66,6 +66,7 @@ def test_every_command_has_help() -> None:
         "agreement",
         "judge-test",
         "turns",
+        "compare",
     }
     assert expected <= set(commands)
     for command in commands:

@@ -227,6 +227,18 @@ def probe(
     run_probe(Probed(model, prompts, items, name), out, dry_run)
 
 
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a finished study or probe.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put two finished studies or probes side by side: rates, and contrasts paired by prompt."""
+    from userturn.commands.compare import run_compare
+
+    run_compare(first, second, as_json)
+
+
 @app.command("judge-test")
 def judge_test(
     judge: Annotated[str, typer.Argument(help="`likelihood`, or a judge of registry.yaml.")],
