@@ -258,6 +258,7 @@ rule tables:
         calibration=artifact("data/calibration"),
         human=ancient("data/human"),
     output:
+        headline=directory("reports/headline"),
         metrics=report("reports/metrics.json", category="Numbers"),
         tables=report(
             directory("reports/tables"), patterns=["{table}.csv"], category="Numbers"

@@ -107,11 +107,21 @@ def test_every_table_has_its_columns_and_reads_as_numbers():
     assert len(got["adjusted"]) == 4 * 7
 
 
+def test_a_model_has_few_numbers_beside_the_many():
+    build(make_study(datasets=["a"], temperatures=[0.0, 0.7]), items=4)
+    short = json.loads((tables.HEADLINE / "smollm2_135m.json").read_text())
+    numbers = metrics()["model"]["smollm2_135m"]
+    assert set(short) == {"rate", "rate_low", "rate_high", "lenient", "adjusted", "prompts"}
+    assert short["rate_low"] == numbers["followup_rate"]["low"]
+    assert short["lenient"] == numbers["lenient_rate"]["lenient"]
+
+
 @pytest.mark.slow
 def test_the_same_artifacts_give_the_same_bytes():
     study = make_study()
     build(study)
-    files = [tables.METRICS, *sorted(tables.FOLDER.iterdir())]
+    folders = tables.FOLDER, tables.HEADLINE
+    files = [tables.METRICS, *(path for folder in folders for path in sorted(folder.iterdir()))]
     first = {path: path.read_bytes() for path in files}
     stage.run(study)
     assert {path: path.read_bytes() for path in files} == first

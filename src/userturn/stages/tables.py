@@ -9,14 +9,14 @@ from userturn.artifacts import csv_file, files
 from userturn.base import paths
 from userturn.base.files import write_text
 from userturn.study.study import Study
-from userturn.tables._headline import headline
+from userturn.tables._headline import headline, in_short
 from userturn.tables._results import read_results
 
 PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 
 
 def run(study: Study) -> None:
-    """Write `reports/tables/*.csv` and `reports/metrics.json` from the artifacts of a study.
+    """Write tables, `reports/metrics.json` and `reports/headline/` from the artifacts of a study.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt or does not belong to the others.
@@ -30,3 +30,6 @@ def run(study: Study) -> None:
     for name, table in tables.all_tables().items():
         csv_file.write(tables.path_of(name), table.columns, made[name])
     write_text(tables.METRICS, json.dumps(numbers, indent=2) + "\n")
+    for slug, of_model in numbers["model"].items():
+        file = tables.HEADLINE / f"{slug}.json"
+        write_text(file, json.dumps(in_short(of_model), indent=2) + "\n")

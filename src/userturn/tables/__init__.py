@@ -24,6 +24,8 @@ from userturn.tables._table import Table
 
 FOLDER = paths.REPORTS / "tables"
 METRICS = paths.REPORTS / "metrics.json"
+HEADLINE = paths.REPORTS / "headline"
+"""Folder of what `dvc metrics show` prints: a file per model, a row there."""
 
 
 def all_tables() -> dict[str, Table]:

@@ -87,6 +87,21 @@ def model_numbers(results: Results, slug: str) -> Row:
     }
 
 
+def in_short(numbers: Row) -> Row:
+    """The few of `model_numbers` that fit side by side, one row per model."""
+    strict, lenient, adjusted = (
+        numbers[name] for name in ("followup_rate", "lenient_rate", "adjusted_rate")
+    )
+    bounds = {f"rate_{end}": strict[end] for end in ("low", "high") if end in strict}
+    return {
+        **_known(strict, "rate"),
+        **bounds,
+        **_known(lenient, "lenient"),
+        **_known(adjusted, "adjusted"),
+        **_known(strict, "prompts"),
+    }
+
+
 def _smallest_visible(results: Results, slug: str) -> Row:
     """Smallest difference that each contrast could have shown; of temperatures the highest."""
     rows = [
