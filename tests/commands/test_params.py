@@ -14,7 +14,7 @@ LAPTOP = load_study(ROOT / "studies/laptop.yaml").model_dump(mode="json")
 
 def test_values_stand_beside_defaults() -> None:
     text = explain("generate.user_turn", LAPTOP)
-    assert "generate.user_turn.samples  here 2, default 4 (samples)\n" in text
+    assert "generate.user_turn.samples  here 1, default 4 (samples)\n" in text
     assert 'models.probe  here ["smollm2_135m"], required\n' in explain("models", LAPTOP)
     assert "generate.user_turn.samples  default 4 (samples)\n" in explain("generate")
     assert "  here " not in explain("model.", LAPTOP)  # of which entry?
