@@ -64,18 +64,21 @@ rule all:
 
 
 rule entries:
-    "Write down the registry's entries that stages over several of them use."
+    "Write down the registry's entries that stages use, and what local files hold."
     input:
         trigger=trigger("entries"),
         registry=ancient("registry.yaml"),
+        inputs=ancient("data/inputs"),
+        references=ancient("data/reference"),
     output:
+        inputs="data/entries/inputs.json",
         judges="data/entries/judges.json",
         models="data/entries/models.json",
         references="data/entries/references.json",
     log:
         "logs/entries.log",
     message:
-        "entries: what the registry says of judges, models and reference sets"
+        "entries: what the registry and local files say of the study's entries"
     shell:
         f"{REPRO} entries"
 
@@ -84,6 +87,7 @@ rule prompts:
     "Fetch one dataset and keep the first n items of its seeded order."
     input:
         trigger=trigger("prompts@{dataset}"),
+        entries=plan.entries("prompts@{dataset}", "inputs"),
     output:
         "data/prompts/{dataset}.parquet",
     log:
@@ -98,6 +102,7 @@ rule weights:
     "Fetch one model's weights, convert them, and record which bytes they are."
     input:
         trigger=trigger("weights@{model}"),
+        entries=plan.entries("weights@{model}", "inputs"),
     output:
         "data/weights/{model}/weights.json",
     log:
@@ -204,7 +209,7 @@ rule classify:
         controls=artifact("data/controls/{model}.parquet"),
         grounding=artifact("data/grounding/{model}.parquet"),
         weights=artifact(f"data/weights/{JUDGE}/weights.json"),
-        entries=artifact("data/entries/judges.json"),
+        entries=plan.entries("classify@{model}", "judges"),
         calibration=CALIBRATION,
     output:
         "data/labels/{model}.parquet",
@@ -225,7 +230,7 @@ rule calibrate:
     "Judge turns of known label: how far the labels can be trusted, and a fit of the judge."
     input:
         trigger=trigger("calibrate"),
-        entries=artifact("data/entries/references.json"),
+        entries=plan.entries("calibrate", "references"),
         references=ancient("data/reference"),
         weights=artifact(f"data/weights/{SCORER}/weights.json"),
     output:
@@ -247,7 +252,7 @@ rule tables:
     "Rates with intervals, contrasts, task accuracy: every number of the report."
     input:
         trigger=trigger("tables"),
-        entries=artifact("data/entries/judges.json", "data/entries/models.json"),
+        entries=plan.entries("tables", "judges", "models"),
         prompts=artifact(*PROMPTS),
         answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
         scores=artifact(*expand("data/scores/{model}.parquet", model=PROBED)),

@@ -40,7 +40,7 @@ def changed(laptop: Study, change: Any) -> set[str]:
         (lambda s: s["reference"]["own"].update(reacts=False), {"references"}),
         (lambda s: s["reference"]["mathchat"].update(reacts=False), set()),
         (lambda s: s["reference"]["gold_ifbench"].update(license="x"), set()),
-        (lambda s: s["calibrate"].update(sets=["own", "mathchat"]), {"references"}),
+        (lambda s: s["calibrate"].update(sets=["own", "mathchat"]), {"references", "inputs"}),
         (lambda s: s["dataset"]["ifbench"]["source"].update(member="x"), {"references"}),
         (lambda s: s["dataset"]["ifeval"]["source"].update(path="x"), set()),
         (lambda s: s["dataset"].update(new=s["dataset"]["ifbench"]), set()),

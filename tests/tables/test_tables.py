@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from synthetic import ELEVEN, TURNS, held_out, make_study, write_artifacts
-from userturn import tables
+from userturn import stages, tables
 from userturn.annotate import server
 from userturn.artifacts.files import read
 from userturn.artifacts.labels import Label
@@ -557,6 +557,7 @@ def test_an_answer_without_its_score_is_refused():
 @pytest.mark.slow
 def test_artifacts_of_models_that_left_the_study_are_pruned():
     write_artifacts(make_study({"old": ("x", 1.0), "new": ("x", 2.0)}))
+    stages.prune(make_study({"new": ("x", 2.0)}))
     stage.run(make_study({"new": ("x", 2.0)}))
     assert not artifact("labels", "old").exists()
     assert [row["model"] for row in load("models")] == ["new"]

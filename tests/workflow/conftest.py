@@ -24,6 +24,7 @@ from userturn.study.study import Registry
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 PROMPTS = 5
+PROMPT_FILES = "data/inputs"
 OWN_REFERENCE = "data/reference/conversations.jsonl"
 
 
@@ -35,6 +36,7 @@ def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> di
     params = yaml.safe_load((ROOT / "studies" / "laptop.yaml").read_text())
     own = {"kind": "conversations", "source": {"type": "file", "path": OWN_REFERENCE}}
     params |= {"reference": {"own": own}, "judge": {}}
+    params["calibrate"]["sets"] = ["own"]
     engine = {"name": "fake", "dtype": "float32", "max_model_len": 4096}
     source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
     pretrained = list(dict.fromkeys([*models, scorer, spare]))
@@ -46,7 +48,7 @@ def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> di
         for seed, slug in enumerate(pretrained)
     }
     params["dataset"] = {
-        slug: {"kind": "jsonl", "source": {"type": "file", "path": f"{slug}.jsonl"}}
+        slug: {"kind": "jsonl", "source": {"type": "file", "path": f"{PROMPT_FILES}/{slug}.jsonl"}}
         for slug in datasets
     }
     return params
@@ -158,6 +160,13 @@ def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+def write_prompts(path: Path, name: str, count: int = PROMPTS) -> None:
+    """A dataset of this many prompts."""
+    rows = [{"id": f"{name}{n}", "prompt": f"{name}: what is {n}?"} for n in range(count)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def plant(path: Path, params: Mapping[str, Any], env: Mapping[str, str]) -> Clone:
     """A new repository at `path` with the project's files and a study of its own."""
     listed = subprocess.run(
@@ -172,8 +181,7 @@ def plant(path: Path, params: Mapping[str, Any], env: Mapping[str, str]) -> Clon
             shutil.copy2(ROOT / name, path / name)
     write_study(path, params)
     for slug in params["dataset"]:
-        rows = [{"id": f"{slug}{n}", "prompt": f"{slug}: what is {n}?"} for n in range(PROMPTS)]
-        (path / f"{slug}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_prompts(path / PROMPT_FILES / f"{slug}.jsonl", slug)
     clone = Clone(path, dict(env))
     clone.git("init", "--quiet", "--initial-branch=main")
     clone.git("add", "--all")

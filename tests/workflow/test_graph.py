@@ -38,14 +38,16 @@ def stages(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
     from dvc.repo import Repo
 
     with chdir(clone.path), Repo(".") as repo:
+        outs = {stage.addressing: {str(out) for out in stage.outs} for stage in repo.index.stages}
+        made = set().union(*outs.values())
         deps = {
             stage.addressing: {
-                str(dep) for dep in stage.deps if dep not in stage.params and not is_code(str(dep))
+                str(dep)
+                for dep in stage.deps
+                if (dep not in stage.params or str(dep) in made) and not is_code(str(dep))
             }
             for stage in repo.index.stages
         }
-        outs = {stage.addressing: {str(out) for out in stage.outs} for stage in repo.index.stages}
-    made = set().union(*outs.values())
 
     def files(dep: str) -> set[str]:
         inside = {out for out in made if out.startswith(f"{dep}/")}

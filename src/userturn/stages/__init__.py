@@ -9,7 +9,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
-from userturn.base import locks
+from userturn.artifacts import files
+from userturn.base import locks, paths
 from userturn.base.errors import StudyError
 from userturn.study.study import Study
 
@@ -18,6 +19,7 @@ PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)
 PER_MODEL = ("generate", "score", "perturb", "ground", "classify")
 WHOLE_STUDY = ("calibrate", "tables", "figures")
+FOLDERS_PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 ORDER = (*FIRST, *PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
 
 
@@ -36,6 +38,17 @@ def full_name(name: str, slug: str | None) -> str:
     return name if slug is None else f"{name}@{slug}"
 
 
+def prune(study: Study) -> None:
+    """Delete artifacts of datasets and models that the study no longer has.
+
+    Stages that gather a folder depend on the whole of it, so this comes before any of them looks at
+    one, never after: DVC records a folder as it is when the stage has run.
+    """
+    for kind in FOLDERS_PER_MODEL:
+        files.prune(paths.DATA / kind, study.models.probe)
+    files.prune(paths.DATA / "prompts", study.prompts.datasets)
+
+
 def run(study: Study, name: str, slug: str | None) -> None:
     """Run one stage of the study.
 
@@ -48,4 +61,5 @@ def run(study: Study, name: str, slug: str | None) -> None:
     module = import_module(f"userturn.stages.{name}")
     step = cast(Callable[..., None], module.run)
     with locks.alone(full_name(name, slug)):
+        prune(study)
         step(study, *([] if slug is None else [slug]))

@@ -1,8 +1,8 @@
-"""Stage `entries`: what the registry says of the judges, models and reference sets of the study.
+"""Stage `entries`: what the registry says of the study's judges, models and reference sets.
 
 Some stages use entries by a list of slugs, and DVC can name one key of `registry.yaml` but not
 those of a list. So they depend on these files, which change only where an entry that the study
-uses does, and in a key that can change a result.
+uses does, in a key that can change a result, or what lies in a local file that it names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from userturn.base import files, paths
+from userturn.models import inputs
 from userturn.study.section import Section
 from userturn.study.study import Study
 
@@ -25,7 +26,8 @@ LEFT_OUT = {
 
 
 def run(study: Study) -> None:
-    """Write `data/entries/*.json`."""
+    """Write `data/entries/*.json`, and link the local files that they are about."""
+    inputs.link(study)
     for path, text in texts(study).items():
         files.write_text(path, text)
 
@@ -33,10 +35,12 @@ def run(study: Study) -> None:
 def texts(study: Study) -> dict[Path, str]:
     """What the files are going to hold: the same bytes for the same entries."""
     models = dict.fromkeys([*study.models.pretrained, *study.models.probe])
+    fingerprints = inputs.fingerprints(study)
     entries = {
+        "inputs": inputs.nested(fingerprints),
         "judges": _used(study.judge, study.classify.judges, LEFT_OUT["judges"]),
         "models": _used(study.model, models, LEFT_OUT["models"]),
-        "references": _references(study),
+        "references": _references(study, fingerprints),
     }
     return {
         paths.entries(name): json.dumps(used, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -44,17 +48,25 @@ def texts(study: Study) -> dict[Path, str]:
     }
 
 
-def _references(study: Study) -> dict[str, Any]:
-    """Sets of the study, and the conversations and datasets from which their texts come."""
+def _references(study: Study, fingerprints: Mapping[str, str | None]) -> dict[str, Any]:
+    """Sets of the study, and the conversations and datasets from which their texts come.
+
+    Each with the fingerprint `content` of its local files, where it has any.
+    """
     sets = [study.reference[slug] for slug in study.calibrate.sets]
     slugs = dict.fromkeys(
         [*study.calibrate.sets, *(one.conversations for one in sets if one.conversations)]
     )
     prompts = _used(study.dataset, filter(None, (one.prompts for one in sets)), {"license"})
-    return {
+    entries = {
         **_used(study.reference, slugs, LEFT_OUT["references"]),
         **{f"dataset.{slug}": entry for slug, entry in prompts.items()},
     }
+    for slug, entry in entries.items():
+        key = slug if slug.startswith("dataset.") else f"reference.{slug}"
+        if fingerprints.get(key):
+            entry["content"] = fingerprints[key]
+    return entries
 
 
 def _used(

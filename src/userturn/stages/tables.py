@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 
 from userturn import tables
-from userturn.artifacts import csv_file, files
-from userturn.base import paths
+from userturn.artifacts import csv_file
 from userturn.base.files import write_text
 from userturn.study.study import Study
 from userturn.tables._headline import headline, in_short
 from userturn.tables._results import read_results
-
-PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 
 
 def run(study: Study) -> None:
@@ -21,9 +18,6 @@ def run(study: Study) -> None:
     Raises:
         ArtifactError: An artifact is missing, corrupt or does not belong to the others.
     """
-    for kind in PER_MODEL:
-        files.prune(paths.DATA / kind, study.models.probe)
-    files.prune(paths.DATA / "prompts", study.prompts.datasets)
     results = read_results(study)
     made = {name: results.table(name) for name in tables.all_tables()}
     numbers = csv_file.rounded(headline(results))

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 LOCK_FILE = Path("dvc.lock")
 
 
-def outputs(stage: str) -> list[Path]:
-    """Cached Parquet files that `dvc.lock` names as outputs of a stage.
+def outputs(stage: str, ending: str = ".parquet") -> list[Path]:
+    """Cached files of this ending that `dvc.lock` names as outputs of a stage.
 
     What the cache lacks is fetched from the default remote, if there is one: `dvc repro --pull`
     pulls no old outputs of a stage that has changed. A missing lock file, another lock format, an
     absent cache or a remote out of reach only mean that less is reused.
     """
-    hashes = _output_hashes(stage)
+    hashes = _output_hashes(stage, ending)
     if not hashes:
         return []
     folder = _cache_folder()
@@ -48,13 +48,13 @@ def _fetch(stage: str, hashes: list[str]) -> None:
         log.warning("%s: previous output not fetched (%s)", stage, error)
 
 
-def _output_hashes(stage: str) -> list[str]:
+def _output_hashes(stage: str, ending: str) -> list[str]:
     try:
         lock = yaml.safe_load(LOCK_FILE.read_text(encoding="utf-8")) or {}
         outs = lock["stages"][stage]["outs"]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return []
-    return [out["md5"] for out in outs if out["path"].endswith(".parquet") and "md5" in out]
+    return [out["md5"] for out in outs if out["path"].endswith(ending) and "md5" in out]
 
 
 def _cache_folder() -> Path:

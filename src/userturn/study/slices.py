@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from userturn.study.loading import REGISTRY_FILE
 from userturn.study.study import Study
 from userturn.study.yaml import read_mapping
 
@@ -56,12 +57,15 @@ def value_at(tree: Mapping[str, Any], key: str) -> Any:
 
 
 def _keys(params: list[str | dict[str, list[str]]]) -> Iterator[str]:
-    """Keys as `dvc.yaml` writes them: bare those of params.yaml, under its name another file's."""
+    """Keys as `dvc.yaml` writes them: bare those of params.yaml, under its name the registry's.
+
+    Not those of files that stages write: what local files hold is no key of the study.
+    """
     for entry in params:
         if isinstance(entry, str):
             yield entry
         else:
-            yield from (key for keys in entry.values() for key in keys)
+            yield from entry.get(str(REGISTRY_FILE), [])
 
 
 def _resolved(key: str, slug: str, values: Mapping[str, Any]) -> str:

@@ -17,27 +17,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import yaml
 
-from userturn.base import locks
-from userturn.base.errors import StudyError, UserturnError
+from userturn.base import locks, paths
+from userturn.base.errors import StudyError
+from userturn.models import inputs
+from userturn.stages import prune
 from userturn.stages.entries import texts
 from userturn.study.loading import PARAMS_FILE, REGISTRY_FILE, load_study
 from userturn.study.slices import value_at
 from userturn.study.study import Study
 from userturn.study.yaml import read_mapping
 from userturn.workflow import dvc_locks
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
+from userturn.workflow.repository import RunError, can_pull, differences, open_repo
 
 # In the clone, not in paths.cache(), which clones may share.
 TRIGGERS = Path(".cache/stages")
@@ -46,13 +44,9 @@ DVC_TEMPORARY = Path(".dvc/tmp")
 
 LONG_AGO = 946684800.0  # 2000-01-01: older than every artifact
 SHOWN_STAGES = 12
-REMOTE_SECONDS = 20.0
+INPUTS_FILE = paths.entries("inputs")
 # What DVC says of a stage that dvc.lock does not know.
 NEVER_RUN = frozenset({f"{PARAMS_FILE} new", f"{REGISTRY_FILE} new"})
-
-
-class RunError(UserturnError):
-    """A run cannot start here: DVC cannot read the repository, or the clone is in use."""
 
 
 _run_lock: TextIO | None = None  # open as long as this process lives, so that the lock is held
@@ -96,11 +90,13 @@ class Plan:
         study: The checked study.
         repro: Command that takes the name of a stage and brings it up to date.
         stale_files: Outputs that stages may change which DVC is going to look at in this run.
+        stale_stages: Stages that DVC is going to look at.
     """
 
     study: Study
     repro: str
     stale_files: frozenset[str] = frozenset()
+    stale_stages: frozenset[str] = frozenset()
 
     def artifact(self, *patterns: str) -> Callable[[Any], list[str]]:
         """Input function for artifacts: old ones, whatever their time, unless they are made now."""
@@ -111,6 +107,22 @@ class Plan:
             return [path if path in self.stale_files else ancient(path) for path in files]
 
         return paths
+
+    def entries(self, stage: str, *names: str) -> Callable[[Any], list[str]]:
+        """Input function for files of `entries`: old ones, unless the stage itself is stale.
+
+        One of these files may change for other stages alone. But Snakemake passes over a job whose
+        inputs from jobs that run are all old, whatever its trigger says.
+        """
+        from snakemake.io import ancient
+
+        def files(wildcards: Any) -> list[str]:
+            made = [str(paths.entries(name)) for name in names]
+            if stage.format(**wildcards) in self.stale_stages:
+                return made
+            return [ancient(path) for path in made]
+
+        return files
 
 
 def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
@@ -132,13 +144,15 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
         return Plan(study, repro_command(can_pull()))
     lock_clone()
     dvc_locks.settle(DVC_TEMPORARY)
+    show_dvc(study)
     stages = read_stages(study)
     to_run = stale(stages)
     write_triggers(stages, to_run)
     for line in summary(stages):
         print(line, file=sys.stderr)
     made = {out for stage in stages if stage.name in to_run for out in stage.moving}
-    return Plan(study, repro_command(bool(to_run) and can_pull()), frozenset(made))
+    repro = repro_command(bool(to_run) and can_pull())
+    return Plan(study, repro, frozenset(made), frozenset(to_run))
 
 
 def repro_command(pull: bool) -> str:
@@ -214,6 +228,12 @@ def lock_clone() -> None:
         )
 
 
+def show_dvc(study: Study) -> None:
+    """Lay out for DVC what it compares: links to local files, and no artifact of another study."""
+    inputs.link(study)
+    prune(study)
+
+
 def read_stages(study: Study) -> list[Stage]:
     """Ask DVC for every stage of the study of this folder, in the order of `dvc.yaml`.
 
@@ -224,69 +244,43 @@ def read_stages(study: Study) -> list[Stage]:
     written = {str(file): read_mapping(file) for file in (PARAMS_FILE, REGISTRY_FILE)}
     defaults = study.model_dump(mode="json")
     # The registry changes more often than the entries of one study, and those cost nothing to
-    # know: so an edit of another entry schedules no job behind `entries`.
-    kept = frozenset(str(path) for path, text in texts(study).items() if _holds(path, text))
+    # know: so an edit of another entry schedules no job behind `entries`, and one of a local file
+    # only those behind what reads it.
+    coming = texts(study)
+    kept = frozenset(str(path) for path, text in coming.items() if _holds(path, text))
+    written[str(INPUTS_FILE)] = json.loads(coming[INPUTS_FILE])
+    edited = _edited(coming)
     with open_repo() as repo:
         slices = {
             str(stage.addressing): stage_slice(stage, written, defaults)
             for stage in repo.index.stages
             if stage.cmd  # a file added with `dvc add` is no stage of the study
         }
-        status = repo.status()
-        return [
-            Stage(name, slice_, tuple(reasons(status.get(name, []))), kept)
-            for name, slice_ in slices.items()
-        ]
+        status = differences(repo)
+    return [
+        Stage(name, slice_, tuple(_changes(slice_, status.get(name, []), edited)), kept)
+        for name, slice_ in slices.items()
+    ]
+
+
+def _changes(slice_: Mapping[str, Any], status: list[Any], edited: set[str]) -> dict[str, None]:
+    """What has changed for a stage: by DVC, and of the files that it reads through `entries`."""
+    read = edited & set(slice_["params"])
+    return dict.fromkeys([*reasons(status), *(f"{key} modified" for key in sorted(read))])
+
+
+def _edited(coming: Mapping[Path, str]) -> set[str]:
+    """Entries whose local files have changed since `entries` wrote down what they hold."""
+    try:
+        before = inputs.flat(json.loads(INPUTS_FILE.read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError):
+        return set()  # DVC says that it is missing
+    after = inputs.flat(json.loads(coming[INPUTS_FILE]))
+    return {key for key, value in after.items() if key in before and before[key] != value}
 
 
 def _holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
-
-
-def can_pull() -> bool:
-    """Whether there is a default remote and it answers; a warning where it does not.
-
-    `dvc repro --pull` fails without it, and what cannot be pulled can still be made.
-    """
-    with open_repo() as repo:
-        name = repo.config["core"].get("remote")
-    if name is None:
-        return False
-    failure = f"no answer within {REMOTE_SECONDS:.0f} s"
-
-    def ask() -> None:
-        nonlocal failure
-        try:
-            with open_repo() as repo:
-                remote = repo.cloud.get_remote_odb()
-                remote.fs.ls(remote.path)
-            failure = ""
-        except Exception as error:  # whatever a remote's library raises
-            failure = f"{type(error).__name__}: {error}"
-
-    thread = threading.Thread(target=ask, daemon=True)  # a lost server can hold it for minutes
-    thread.start()
-    thread.join(REMOTE_SECONDS)
-    if failure:
-        print(
-            f"DVC: the remote '{name}' cannot be read ({failure}); the run goes on without it, and "
-            "makes what it would have pulled",
-            file=sys.stderr,
-        )
-    return not failure
-
-
-@contextmanager
-def open_repo() -> Iterator[Repo]:
-    """The DVC repository of this folder; what DVC cannot do becomes a RunError."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo(".") as repo:
-            yield repo
-    except DvcException as error:
-        raise RunError(f"DVC: {error}") from None
 
 
 def stage_slice(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +17,7 @@ from userturn.artifacts.labels import Label
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 from userturn.base.progress import progress
-from userturn.models import weights
+from userturn.models import inputs, weights
 from userturn.store.previous import LOCK_FILE
 from userturn.study.study import Study
 from userturn.turns.grid import Kind, turn_keys
@@ -78,6 +79,7 @@ def verify(study: Study) -> Findings:
         for path, expected in recorded:
             check.bytes_of(path, expected)
             advance(0)
+        check.local_files()
         for dataset in study.prompts.datasets:
             check.prompts(dataset)
         for slug in study.models.pretrained:
@@ -106,6 +108,20 @@ class _Verification:
             self._report(
                 path, f"is not what {LOCK_FILE} records; `dvc checkout --force {path}` restores it"
             )
+
+    def local_files(self) -> None:
+        """Compare what local files hold with what the study was made of."""
+        with suppress(OSError):  # a clone that cannot be written is still checked
+            inputs.link(self.study)  # so that DVC sees what is found here
+        made_of = inputs.recorded()
+        now, local = inputs.fingerprints(self.study), inputs.sources(self.study)
+        for key in (key for key in made_of if now.get(key) not in (None, made_of[key])):
+            for source in local[key]:
+                self._report(
+                    Path(source.path),
+                    f"holds other bytes than the study's {key} was made of; `dvc repro` runs what "
+                    "reads it, or restore it",
+                )
 
     def prompts(self, dataset: str) -> None:
         path = paths.artifact("prompts", dataset)
