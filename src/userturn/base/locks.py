@@ -43,13 +43,30 @@ def take(path: Path) -> TextIO | None:
     return handle
 
 
+def held(path: Path) -> bool:
+    """Whether another process holds a file; neither waits nor writes."""
+    try:
+        with path.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # there is none, or none that can be read
+    return False
+
+
+def stage_file(stage: str) -> Path:
+    """The file that a stage holds while it runs."""
+    return FOLDER / f"{stage}.lock"
+
+
 @contextmanager
 def alone(stage: str) -> Iterator[None]:
     """Run a stage by itself, waiting for one that outlived the tools that had started it.
 
     What that one has finished is in the store afterwards, so nothing is asked twice.
     """
-    path = FOLDER / f"{stage}.lock"
+    path = stage_file(stage)
     told = False
     while (handle := take(path)) is None:
         if not told:

@@ -22,15 +22,15 @@ app = typer.Typer(
 )
 
 Context = Literal["history", "live"]
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 LONGEST_NAME = 200
 
 
 def main() -> None:
     """Run the command line; errors a user can mend are printed without a traceback."""
+    from userturn.base import signals
     from userturn.base.errors import UserturnError
 
+    signals.end_this_process()
     try:
         app()
     except UserturnError as error:
@@ -43,7 +43,7 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("userturn: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(signals.INTERRUPTED)
 
 
 def _print_version(wanted: bool) -> None:
@@ -146,7 +146,10 @@ def turns(  # noqa: PLR0913 - an argument is an option
 
 @app.command()
 def status() -> None:
-    """Say per stage whether it is up to date, and how many requests are finished and to send."""
+    """Say per stage whether it is up to date, and how many requests are finished and to send.
+
+    Requests of stages that are to run: completions, likelihoods, and an LLM judge's replies.
+    """
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -164,10 +167,10 @@ def status() -> None:
     )
     for line in status(load_study()):
         counts = (line.wanted, line.finished, line.to_send)
-        unknown = "" if line.kind is None else "?"
+        unknown = "?" if line.kind and line.state != "up to date" else ""
         table.add_row(
             line.stage,
-            (line.kind or "").replace("_", " "),
+            line.kind or "",
             line.state,
             *(unknown if count is None else str(count) for count in counts),
             age_text(line.age),

@@ -50,10 +50,7 @@ class Scorer(Asker[Pair, list[float]]):
         Raises:
             EngineError: The engine cannot load or broke. What is finished is in the store.
         """
-        keys = [
-            [self._key((request.context, target)) for target in request.targets]
-            for request in requests
-        ]
+        keys = self.keys(requests)
         pairs = {
             key: (request.context, target)
             for request, of_targets in zip(requests, keys, strict=True)
@@ -61,6 +58,13 @@ class Scorer(Asker[Pair, list[float]]):
         }
         done = self.ask(pairs, "likelihoods")
         yield from ([done[key] for key in of_targets] for of_targets in keys)
+
+    def keys(self, requests: Sequence[ScoreRequest]) -> list[list[str]]:
+        """What the scores of each request are kept under, by target."""
+        return [
+            [self._key((request.context, target)) for target in request.targets]
+            for request in requests
+        ]
 
     def describe(self) -> dict[str, str]:
         """Facts about the engine for provenance, the same whether it had to load or not."""

@@ -30,7 +30,7 @@ def run(study: Study, slug: str) -> None:
     """
     stage = f"ground@{slug}"
     with Scorer(study, stage) as scorer:
-        turns = [_measurable(turn, scorer.chat) for turn in compared(study, slug)]
+        turns = [measurable(turn, scorer.chat) for turn in compared(study, slug)]
         rows = [
             {**dict(zip(schemas.AGAINST_KEY, turn.key, strict=True)), **columns}
             for turn, columns in measure_all(study, turns, scorer, stage)
@@ -49,7 +49,7 @@ def run(study: Study, slug: str) -> None:
     )
 
 
-def _measurable(turn: Row, chat: Chat) -> Measurable:
+def measurable(turn: Row, chat: Chat) -> Measurable:
     """A row of `compared` with its ids for the scorer.
 
     The ids are those that were generated where they spell the text in the scorer's tokenizer, that

@@ -7,8 +7,8 @@ arrives, so whatever ends a run, the same command goes on with the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -111,6 +111,16 @@ class Asker(Generic[R, V]):
             log.debug("where it stopped", exc_info=True)
             raise
         return done
+
+    def finished(self, keys: Collection[str]) -> set[str]:
+        """Those of some keys whose answers are known: in the store, or in a previous output."""
+        known = set(self._store.get(keys))
+        if self._read is None or len(known) == len(keys):
+            return known
+        for path in previous.outputs(self._stage):
+            with suppress(ArtifactError):  # the stage will not use it either
+                known |= {key for key, _ in self._read(path) if key in keys}
+        return known
 
     def _import_previous(self) -> bool:
         """Put what the stage's previous outputs hold into the store, once; whether it was done."""

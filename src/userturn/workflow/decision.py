@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 import yaml
 
-from userturn.base import locks, paths
+from userturn.base import locks, paths, signals
 from userturn.base.errors import StudyError
 from userturn.models import inputs
 from userturn.stages import prune
@@ -143,6 +143,7 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
     if not decide:
         return Plan(study, repro_command(can_pull()))
     lock_clone()
+    signals.pass_on()
     dvc_locks.settle(DVC_TEMPORARY)
     show_dvc(study)
     stages = read_stages(study)

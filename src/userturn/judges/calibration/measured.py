@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from userturn.artifacts.labels import Label
+from userturn.chat.chat import Chat
 from userturn.judges.calibration import fit
 from userturn.judges.calibration.fit import Example
 from userturn.judges.calibration.reference import Reference
@@ -111,7 +112,19 @@ class MeasuredReference:
 def measure_references(
     references: Sequence[Reference], scorer: Scorer, study: Study
 ) -> list[MeasuredReference]:
-    """Each reference turn with its measures, by the code of stage `ground`.
+    """Each reference turn with its measures, by the code of stage `ground`."""
+    turns = measurables(references, scorer.chat)
+    by_key = {
+        turn.key: measures for turn, measures in measure_all(study, turns, scorer, "calibrate")
+    }
+    return [
+        MeasuredReference(one, by_key[turn.key])
+        for one, turn in zip(references, turns, strict=True)
+    ]
+
+
+def measurables(references: Sequence[Reference], chat: Chat) -> list[Measurable]:
+    """Each reference turn as it is measured.
 
     Turns made by rule that a rule on their text decides are not scored, which saves most of the
     cost: the judge would not read their likelihoods.
@@ -120,16 +133,10 @@ def measure_references(
     for one in references:
         bare = Evidence(one.text, one.end, one.query, one.answer)
         scored = one.text.strip() and (one.read or rule(bare) is None)
-        tokens = scorer.chat.encode_content(one.text) if scored else ()
+        tokens = chat.encode_content(one.text) if scored else ()
         key = (one.set, one.item, one.kind, one.number)
         turns.append(Measurable(key, one.query, one.answer, one.text, tokens))
-    by_key = {
-        turn.key: measures for turn, measures in measure_all(study, turns, scorer, "calibrate")
-    }
-    return [
-        MeasuredReference(one, by_key[turn.key])
-        for one, turn in zip(references, turns, strict=True)
-    ]
+    return turns
 
 
 def judge_references(study: Study, examples: Sequence[Example]) -> Judgements:
