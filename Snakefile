@@ -57,6 +57,7 @@ localrules:
 rule all:
     "Everything of the study."
     input:
+        "data/entries/inputs.json",
         "reports/metrics.json",
         "reports/tables",
         "reports/figures",

@@ -72,9 +72,9 @@ def clone(finished: Path, tmp_path: Path) -> Clone:
     return copy
 
 
-def change_one_byte(path: Path) -> None:
+def change_questions(path: Path) -> None:
     text = path.read_text()
-    path.write_text(text.replace("what is", "what if", 1))
+    path.write_text(text.replace("what is", "what if"))
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -84,7 +84,7 @@ def test_edited_dataset_runs_what_reads_it(clone: Clone, tool: str, where: str) 
     name = "second" if inside else "first"
     path = clone.path / PROMPT_FILES / "second.jsonl" if inside else first_of(clone)
     before = path.read_text()
-    change_one_byte(path)
+    change_questions(path)
     expected = SECOND - {"prompts@second"} | {f"prompts@{name}"}
     assert "data/inputs" in clone.dvc("status").text
     assert f"prompts@{name} " in stale_lines(clone)
@@ -168,7 +168,7 @@ def test_new_clone_looks_at_local_files_and_runs_nothing(
     assert run_with(new, tool) <= {"entries"}
     new.assert_clean()
     assert "nothing to commit" in new.git("status", "dvc.lock").text
-    change_one_byte(first_of(new))
+    change_questions(first_of(new))
     assert "prompts@first" in run_with(new, tool)
 
 
@@ -215,6 +215,9 @@ def test_switch_between_studies_of_other_datasets_and_back(
         if checkout:
             assert clone.dvc("checkout").status == 0
             assert "up to date" in clone.dvc("status").text
-        assert run_with(clone, tool) == set()
+        # Without a checkout a prompt file of the other study lies there until a stage looks at it;
+        # Snakemake looks first, and nothing is sent.
+        may_run = set() if checkout or tool == "snakemake" else {"generate@alpha"}
+        assert run_with(clone, tool) <= may_run
         clone.assert_clean()
         assert "nothing to commit" in clone.git("status", "dvc.lock").text

@@ -142,7 +142,7 @@ def test_harmed_files_are_all_named(study: Path) -> None:
     assert recorded in found["data/answers/fake.parquet"]
     assert recorded in found["data/labels/fake.parquet"]
     assert "is corrupt" in found["data/labels/fake.parquet"]
-    assert found["data/grounding/fake.parquet"].startswith("is missing; `dvc pull`")
+    assert found["data/grounding/fake.parquet"].startswith("is missing; `dvc repro` restores")
     assert "is no pointer to weights" in found["data/weights/fake/weights.json"]
     assert recorded in found["reports/tables"]
     assert len(found) == 5

@@ -73,12 +73,10 @@ def read(path: Path, kind: str) -> pl.DataFrame:
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
-        raise ArtifactError(
-            f"{path}: is missing; `dvc repro` makes it, `dvc pull` fetches it"
-        ) from None
+        raise ArtifactError(f"{path}: is missing; `dvc repro` restores or makes it") from None
     except (OSError, pa.ArrowException) as error:
         raise ArtifactError(
-            f"{path}: is corrupt ({error}); `dvc checkout {path}` restores it"
+            f"{path}: is corrupt ({error}); `dvc checkout --force {path}` restores it"
         ) from None
     expected = _schema(kind)
     if not table.schema.remove_metadata().equals(expected):

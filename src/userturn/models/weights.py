@@ -118,9 +118,7 @@ def _pointer(study: Study, slug: str) -> dict[str, Any]:
         if not isinstance(pointer["identity"], str):
             raise TypeError
     except FileNotFoundError:
-        raise ArtifactError(
-            f"{path}: is missing; {stage} makes it, `dvc pull` fetches it"
-        ) from None
+        raise ArtifactError(f"{path}: is missing; {stage} restores or makes it") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise ArtifactError(f"{path}: is no pointer to weights; {stage} makes it again") from None
     for key, value in facts(study.model[slug]).items():
@@ -175,7 +173,7 @@ def make(entry: ModelEntry, slug: str) -> tuple[Path, str]:
     source = entry.source
     if isinstance(source, GeneratorSource):
         return _generated(source, slug)
-    fetched = sources.fetch(source, paths.cache(), hub="model")
+    fetched = sources.fetch(source, paths.cache(), hub="model", key=f"model.{slug}.source")
     if entry.format == "gguf":
         if not fetched.path.is_file():
             raise SourceError(

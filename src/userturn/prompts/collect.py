@@ -84,5 +84,5 @@ def _rows(entry: DatasetEntry, slug: str) -> tuple[Iterator[Row], str]:
             f"dataset.{slug}.source.type: kind '{entry.kind}' {how} and cannot be read from a "
             f"'{source.type}' source"
         )
-    fetched = sources.fetch(source, paths.cache())
+    fetched = sources.fetch(source, paths.cache(), key=f"dataset.{slug}.source")
     return read_rows(fetched.path), fetched.identity

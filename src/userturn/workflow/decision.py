@@ -109,10 +109,10 @@ class Plan:
         return paths
 
     def entries(self, stage: str, *names: str) -> Callable[[Any], list[str]]:
-        """Input function for files of `entries`: old ones, unless the stage itself is stale.
+        """Input function for files of `entries`, for a rule whose jobs are instances of the stage.
 
-        One of these files may change for other stages alone. But Snakemake passes over a job whose
-        inputs from jobs that run are all old, whatever its trigger says.
+        Where `entries` runs for other stages alone, none: these files are old then, and of what is
+        behind a job that runs Snakemake looks at no trigger, unless a new file leads there.
         """
         from snakemake.io import ancient
 
@@ -120,6 +120,8 @@ class Plan:
             made = [str(paths.entries(name)) for name in names]
             if stage.format(**wildcards) in self.stale_stages:
                 return made
+            if "entries" in self.stale_stages:
+                return []
             return [ancient(path) for path in made]
 
         return files

@@ -103,10 +103,12 @@ class _Verification:
         """Compare a file or folder with its hash in `dvc.lock`."""
         actual = md5(path)
         if actual is None:
-            self._report(path, "is missing; `dvc pull` fetches it, `dvc repro` makes it")
+            self._report(path, "is missing; `dvc repro` restores or makes it")
         elif actual != expected:
             self._report(
-                path, f"is not what {LOCK_FILE} records; `dvc checkout --force {path}` restores it"
+                path,
+                f"is not what {LOCK_FILE} records; `dvc checkout --force {path}` restores it, "
+                "`dvc repro` makes what the cache has lost",
             )
 
     def local_files(self) -> None:
@@ -130,7 +132,7 @@ class _Verification:
             self.items = None
             return
         if set(frame["dataset"]) - {dataset} or sorted(frame["order"]) != list(range(len(frame))):
-            self._report(path, f"is not the first items of {dataset} in order; run `dvc repro`")
+            self._report(path, f"is not the first items of {dataset} in order; {_again(path)}")
         if self.items is not None:
             self.items += frame.to_dicts()
 
@@ -183,7 +185,9 @@ class _Verification:
             by_judge.setdefault(judge, set()).add(tuple(turn))
         for judge, labelled in by_judge.items():
             if judge not in self.study.classify.judges:
-                self._report(path, f"holds labels of '{judge}', no judge of the study")
+                self._report(
+                    path, f"holds labels of '{judge}', no judge of the study; {_again(path)}"
+                )
                 continue
             wanted = labelled & set(turns) if judge in PARTIAL_JUDGES else turns
             self._difference(path, f"labels by {judge}", labelled, wanted, "the study's turns")
@@ -192,7 +196,10 @@ class _Verification:
             (label.is_null() == invalid.is_null()) | ~label.is_in([known.value for known in Label])
         )
         if len(odd):
-            self._report(path, f"holds {len(odd)} rows that are no label and have no reason")
+            self._report(
+                path,
+                f"holds {len(odd)} rows that are no label and have no reason; {_again(path)}",
+            )
 
     def _requests(
         self,
@@ -232,10 +239,11 @@ class _Verification:
             if tuple(key) in wanted and request_id != wanted[tuple(key)]
         ]
         if odd:
+            path = paths.artifact(kind, slug)
             self._report(
-                paths.artifact(kind, slug),
+                path,
                 f"{len(odd)} rows hold completions of other requests than the study's, the first "
-                f"{_named(odd[0])}; run `dvc repro`",
+                f"{_named(odd[0])}; {_again(path)}",
             )
 
     def _keys(
@@ -254,7 +262,7 @@ class _Verification:
                 self._report(
                     path,
                     f"{verb} {len(gap)} {what}{more} ({of}: {len(wanted)}), the first "
-                    f"{_named(min(gap))}; run `dvc repro`",
+                    f"{_named(min(gap))}; {_again(path)}",
                 )
 
     def _read(self, kind: str, slug: str, model: str | None = None) -> pl.DataFrame | None:
@@ -270,14 +278,16 @@ class _Verification:
             return frame
         stage = stages.full_name(STAGE_OF[kind], slug)
         if facts.get("stage") != stage:
-            self._report(path, f"was made by stage {facts.get('stage')}, not {stage}")
+            self._report(
+                path, f"was made by stage {facts.get('stage')}, not {stage}; {_again(path)}"
+            )
         if model is not None:
             pinned = self._try(None, lambda: weights.identity(self.study, model))
             if pinned is not None and facts.get("weights") != pinned:
                 self._report(
                     path,
                     f"was made by the weights {facts.get('weights')}, the study's model.{model} is "
-                    f"{pinned}; run `dvc repro`",
+                    f"{pinned}; {_again(path)}",
                 )
         return frame
 
@@ -291,6 +301,12 @@ class _Verification:
 
     def _report(self, path: Path, text: str) -> None:
         self.problems.append(Problem(path, text))
+
+
+def _again(path: Path) -> str:
+    """How an artifact is made again, also where DVC takes it for what its stage has made."""
+    stage = stages.full_name(STAGE_OF[path.parent.name], path.stem)
+    return f"run `dvc repro`; if it stays, `dvc repro --force --single-item {stage}`"
 
 
 def _outs(study: Study, problems: list[Problem]) -> Iterator[tuple[Path, str]]:

@@ -50,7 +50,7 @@ def read(study: Study, slug: str) -> list[Conversation]:
     entry = entry_of(study, slug)
     if entry.kind not in _READERS:
         raise SourceError(f"reference.{slug}: kind '{entry.kind}' has no conversations")
-    path = sources.fetch(entry.source, paths.cache()).path
+    path = sources.fetch(entry.source, paths.cache(), key=f"reference.{slug}.source").path
     try:
         conversations = list(_READERS[entry.kind](slug, entry, path))
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -116,7 +116,8 @@ def _mt_bench(slug: str, entry: ReferenceEntry, path: Path) -> Iterator[Conversa
     """MT-Bench (arXiv 2306.05685): second turns, behind the reference answers where there are."""
     if entry.answers is None:
         raise SourceError(f"reference.{slug}: kind 'mt_bench' needs the key `answers`")
-    references = sources.fetch(entry.answers, paths.cache()).path
+    key = f"reference.{slug}.answers"
+    references = sources.fetch(entry.answers, paths.cache(), key=key).path
     answers = {line["question_id"]: line["choices"][0]["turns"] for line in lines(references)}
     for line in lines(path):
         if replies := answers.get(line["question_id"]):

@@ -119,7 +119,8 @@ def reading(line: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lines_of(study: Study, slug: str, dataset: str) -> Iterator[dict[str, Any]]:
     """Lines of a set's file that are of one dataset."""
-    path = sources.fetch(study.reference[slug].source, paths.cache()).path
+    key, source = f"reference.{slug}.source", study.reference[slug].source
+    path = sources.fetch(source, paths.cache(), key=key).path
     try:
         chosen = [line for line in conversations.lines(path) if line["dataset"] == dataset]
     except (KeyError, TypeError, ValueError) as error:
