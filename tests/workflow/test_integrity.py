@@ -45,7 +45,7 @@ def test_mends_that_are_named_work(copied: Clone) -> None:
     assert copied.dvc("repro").executed == set()
     assert copied.userturn("verify").status == 0
 
-    hash_of_it = hashlib.md5(labels.read_bytes()).hexdigest()  # noqa: S324 - as DVC names it
+    hash_of_it = hashlib.md5(labels.read_bytes()).hexdigest()
     cached = copied.path / ".dvc/cache/files/md5" / hash_of_it[:2] / hash_of_it[2:]
     cached.unlink()
     flip_one_byte(labels)
