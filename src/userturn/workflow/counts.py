@@ -206,13 +206,16 @@ class _Model:
     def of(cls, planner: Planner, slug: str, items: list[Row]) -> _Model:
         """Work out one model's requests behind its prompts."""
         from userturn.turns.controls import control_turns
-        from userturn.turns.grid import Kind, turn_keys
+        from userturn.turns.grid import Kind
         from userturn.turns.rows import answer_row, turn_row
 
         finished, chat = _Finished(slug, planner), planner.chat
         drafts = planner.answers(items)
         done = finished.of(drafts)
-        rows = [answer_row(one, done, chat) for one in drafts if _is_known(one, done)]
+        rows = [
+            answer_row(one, done, chat) if _is_known(one, done) else _to_come(one.key)
+            for one in drafts
+        ]
         texts = {(row["dataset"], row["item"]): row["text"] for row in rows}
         queries = {(item["dataset"], item["item"]): item["text"] for item in items}
         counted = {"answers": Counted(len(_ids(drafts)), len(done))}
@@ -224,11 +227,10 @@ class _Model:
         }
         for kind, turns in behind.items():
             done = finished.of(turns)
-            keys = turn_keys(planner.study, kind, [("", "")]) * (len(items) - len(rows))
-            counted[kind] = Counted(len(_ids(turns)) + len(keys), len(done))
+            counted[kind] = Counted(len(_ids(turns)), len(done))
             for turn in turns:
                 if not _is_known(turn, done):
-                    keys.append(turn.key)
+                    open_ += len(_against(turn.key.condition))
                     continue
                 place = turn.key[:2]
                 answers = {SHOWN: turn.text, OWN: texts[place]}
@@ -237,7 +239,6 @@ class _Model:
                     {**row, "against": against, "answer": answers[against]}
                     for against in _against(turn.key.condition)
                 ]
-            open_ += sum(len(_against(key.condition)) for key in keys)
         return cls(counted, compared, open_)
 
 
@@ -268,6 +269,15 @@ class _Finished:
 
 def _ids(drafts: Iterable[Draft[Any]]) -> list[str]:
     return list({draft.request.id: None for draft in drafts if draft.request})
+
+
+def _to_come(place: tuple[str, str]) -> Row:
+    """An answer that is not generated yet: no request behind it can be finished.
+
+    It has a text because each answer decides which one its neighbour is swapped for.
+    """
+    text = f"The answer to {place} is still to come. Nobody knows what it is going to say."
+    return {"dataset": place[0], "item": place[1], "text": text, "skipped": None}
 
 
 def _is_known(draft: Draft[Any], done: Mapping[str, Completion]) -> bool:
