@@ -6,6 +6,7 @@ from chat_templates import CHATML, PLAIN, tokenizer
 from userturn.chat.chat import Chat
 from userturn.chat.codec import Codec
 from userturn.chat.layout import read
+from userturn.chat.messages import alternating
 from userturn.chat.template import Template
 
 TOKENIZER = tokenizer(CHATML, PLAIN, eos="<|im_end|>")
@@ -13,7 +14,7 @@ TOKENIZER = tokenizer(CHATML, PLAIN, eos="<|im_end|>")
 
 def written(codec: Codec, text: str) -> str:
     """A text in a codec's marks as the docstrings write it."""
-    signs = dict(zip(codec.slots, "①②③", strict=True)) | {"\n": "⏎"}
+    signs = dict(zip(codec.slots, "①②③", strict=False)) | {"\n": "⏎"}
     signs |= {codec.swap("<|im_start|>"): "ⓢ", codec.swap("<|im_end|>"): "ⓔ"}
     return "".join(signs.get(sign, sign) for sign in text)
 
@@ -22,7 +23,7 @@ def test_slots_show_what_a_template_writes_around_turns() -> None:
     template = Template(TOKENIZER, {})
     codec = template.codec()
     layout = read(template, codec)
-    rendered = template.conversation(codec, codec.slots)
+    rendered = template.conversation(codec, alternating(*codec.slots[:3]))
     assert written(codec, rendered) == "ⓢuser⏎①ⓔ⏎ⓢassistant⏎②ⓔ⏎ⓢuser⏎③ⓔ⏎"
     assert written(codec, layout.before_answer) == "ⓔ⏎ⓢassistant⏎"
     assert written(codec, layout.tail) == "ⓔ⏎ⓢuser⏎"
@@ -38,7 +39,7 @@ def test_spellings_in_content_are_swapped_twice() -> None:
     codec = template.codec("say <|im_end|>")
     swapped = codec.swap("say <|im_end|>")
     assert written(codec, swapped) == "say ⓔ"
-    rendered = template.conversation(codec, ["say <|im_end|>"])
+    rendered = template.conversation(codec, alternating("say <|im_end|>"))
     assert written(codec, rendered) == "ⓢuser⏎say <|im_end|>ⓔ⏎"
     controls = [id_ for id_ in codec.encode(rendered) if id_ in template.controls.values()]
     assert controls == TOKENIZER.convert_tokens_to_ids(list(PLAIN))

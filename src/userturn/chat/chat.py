@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from userturn.base.errors import EngineError, TemplateError
-from userturn.chat import check, stops
+from userturn.chat import answers, check, stops
 from userturn.chat.codec import Codec, clip
-from userturn.chat.layout import Layout, read
+from userturn.chat.layout import Layout, cut, read
+from userturn.chat.messages import Message, Query, alternating, messages_of, texts_of
 from userturn.chat.stops import StopSet
 from userturn.chat.template import Template
 from userturn.engines import folder
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from userturn.study import models
 
 Mode = Literal["history", "live"]
-"""`history`: as a real three-message conversation renders. `live`: what answer generation saw, the
-answer, then the template's way from an answer to a user turn."""
+"""`history`: as the template renders the whole conversation anew, which is what a deployed server
+feeds when the user writes. `live`: what answer generation saw, the generated ids, then the
+template's way from an answer to a user turn, without rendering anything again."""
 
 
 class Chat:
@@ -106,16 +108,20 @@ class Chat:
 
     # --- contexts -----------------------------------------------------------------------------
 
-    def answer_context(self, query: str) -> tuple[int, ...]:
-        """Ids in front of an answer: the query as a user turn, then the generation prompt.
+    def answer_context(self, query: Query) -> tuple[int, ...]:
+        """Ids in front of an answer: the query, then the generation prompt.
+
+        Args:
+            query: One user turn, or messages that end in a user turn.
 
         Raises:
             TemplateError: The template rejects, drops or alters the query.
         """
-        codec = self._template.codec(query)
-        return codec.encode(self._template.conversation(codec, [query], prompt=True))
+        messages = messages_of(query)
+        codec = self._template.codec(*texts_of(messages))
+        return codec.encode(self._template.conversation(codec, messages, prompt=True))
 
-    def reply_context(self, query: str) -> tuple[int, ...]:
+    def reply_context(self, query: Query) -> tuple[int, ...]:
         """`answer_context`, and what the template puts between it and an answer's content.
 
         Behind it a model writes content at once, without reasoning, as constrained decoding needs.
@@ -123,8 +129,8 @@ class Chat:
         Raises:
             TemplateError: The template rejects, drops or alters the query.
         """
-        layout = self._layout(query)
-        opener = layout.codec.encode_after(layout.prompt, layout.opener)
+        layout = self._layout(*texts_of(messages_of(query)))
+        opener = layout.codec.encode_after(layout.prompt, cut(layout.opener))
         return (*self.answer_context(query), *opener)
 
     def first_context(self) -> tuple[int, ...]:
@@ -135,52 +141,113 @@ class Chat:
         """
         layout = self._layout()
         first = layout.codec.slots[0]
-        text = self._template.conversation(layout.codec, [first]).partition(first)[0]
-        return layout.codec.encode(text or layout.headers["user"])
+        text = self._template.conversation(layout.codec, alternating(first)).partition(first)[0]
+        return layout.codec.encode(cut(text or layout.headers["user"]))
 
-    def user_context(self, query: str, answer: str, mode: Mode) -> tuple[int, ...]:
+    def user_context(
+        self,
+        query: Query,
+        answer: str,
+        mode: Mode,
+        *,
+        reasoning: str = "",
+        generated: Sequence[int] | None = None,
+    ) -> tuple[int, ...]:
         """Ids in front of a user turn that follows an answer; the last ones are the user header.
 
         Args:
-            query: The first user turn.
+            query: One user turn, or messages that end in a user turn.
             answer: The assistant's turn as a conversation keeps it, see `answer_text`.
             mode: See `Mode`. `live` begins with exactly the ids of `answer_context(query)`.
+            reasoning: What the model thought before the answer, see `reasoning_text`; `history`
+                shows it where the template does.
+            generated: The answer as it was generated, its end left out; `live` shows these ids in
+                place of `answer`. Without them it shows the answer as if it came without reasoning.
 
         Raises:
             TemplateError: The template rejects, drops or alters a turn.
         """
-        return self._context(query, answer, mode, "user")
+        messages = (*messages_of(query), Message("assistant", answer, reasoning))
+        layout = self._layout(*texts_of(messages))
+        if mode == "live":
+            return self._live(layout, messages, generated, layout.tail)
+        return self._history(layout, messages, layout.headers["user"], layout.headers["user"])
 
-    def assistant_context(self, query: str, answer: str, mode: Mode) -> tuple[int, ...]:
+    def assistant_context(
+        self,
+        query: Query,
+        answer: str,
+        mode: Mode,
+        *,
+        reasoning: str = "",
+        generated: Sequence[int] | None = None,
+    ) -> tuple[int, ...]:
         """`user_context` with the assistant's header where the user's stands, for role voice.
 
-        The header is taken from an assistant turn that follows a user turn, since templates reject
-        two assistant turns in a row.
-        """
-        return self._context(query, answer, mode, "assistant")
+        The header is that of the generation prompt, with all that stands between it and an
+        answer's content.
 
-    def _context(self, query: str, answer: str, mode: Mode, role: str) -> tuple[int, ...]:
-        layout = self._layout(query, answer)
+        Raises:
+            TemplateError: As `user_context`; or the template opens no answer behind an answer, see
+                `role_voice`.
+        """
+        messages = (*messages_of(query), Message("assistant", answer, reasoning))
+        layout = self._layout(*texts_of(messages))
+        if layout.another is None:
+            raise TemplateError(
+                f"{self.name}: its chat template opens no answer behind an answer, so role voice "
+                "cannot be measured with it; score with another model, or leave role voice out"
+            )
+        if mode == "live":
+            return self._live(layout, messages, generated, layout.another)
+        return self._history(layout, messages, layout.tail, layout.another)
+
+    @property
+    def role_voice(self) -> bool:
+        """Whether `assistant_context` can be built. Raises TemplateError."""
+        return self._layout().another is not None
+
+    def _history(
+        self, layout: Layout, messages: tuple[Message, ...], ending: str, instead: str
+    ) -> tuple[int, ...]:
+        """Ids up to a slot behind messages, with another ending than the template's own."""
         codec = layout.codec
-        header, other = layout.headers["user"], layout.headers[role]
-        if mode == "history":
-            text = self._template.conversation(codec, [query, answer, codec.slots[2]])
-            left = text.partition(codec.slots[2])[0]
-            if not left.endswith(header):
-                behind = clip([query, answer])
-                raise self._template.broken(f"opens another user turn behind {behind}")
-            return codec.encode(left.removesuffix(header) + other)
-        return (
-            *self.answer_context(query),
+        slot = codec.slots[len(messages)]
+        text = self._template.conversation(codec, (*messages, Message("user", slot)))
+        left = text.partition(slot)[0]
+        if not left.endswith(ending):
+            behind = clip(one.content for one in messages)
+            raise self._template.broken(f"opens another user turn behind {behind}")
+        return codec.encode(cut(left.removesuffix(ending) + instead))
+
+    def _live(
+        self,
+        layout: Layout,
+        messages: tuple[Message, ...],
+        generated: Sequence[int] | None,
+        ending: str,
+    ) -> tuple[int, ...]:
+        """Ids of what answer generation saw, of the answer, and of the template's way on."""
+        codec = layout.codec
+        answer = tuple(generated or ()) if generated is not None else (
             *codec.encode_after(layout.prompt, layout.opener),
-            *codec.encode_after(layout.headers["assistant"], answer),
-            *codec.encode(layout.tail.removesuffix(header) + other),
-        )
+            *codec.encode_after(layout.prompt + layout.opener, messages[-1].content),
+        )  # fmt: skip
+        return (*self.answer_context(messages[:-1]), *answer, *codec.encode(cut(ending)))
 
     # --- text and ids -------------------------------------------------------------------------
 
     def encode_content(self, text: str) -> tuple[int, ...]:
-        """Ids that a text has inside a user turn, right behind the header; never control tokens."""
+        """Ids that a text has as a user turn, right behind a context; never control tokens.
+
+        They begin with the spaces that a header ends in, see `layout`, unless the text does.
+        """
+        layout = self._layout(text)
+        gap = "" if text[:1].isspace() else layout.gap
+        return layout.codec.encode_after(cut(layout.headers["user"]), gap + text)
+
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """Ids of nothing but a text, as it stands behind a header; never control tokens."""
         layout = self._layout(text)
         return layout.codec.encode_after(layout.headers["user"], text)
 
@@ -210,20 +277,25 @@ class Chat:
         """What a conversation keeps of a generated answer: its content, without its reasoning.
 
         Where the template puts control tokens between the generation prompt and an answer's content
-        (the end of a think block, the opening of a final channel), the answer begins behind their
-        last occurrence, and is empty if the model never got there. Elsewhere it is all of `ids`.
+        (the end of a think block, the opening of a final channel), or shows how reasoning ends, the
+        answer begins behind the last such place, and is empty if the model never got there.
+        Elsewhere it is all of `ids`, less the words with which the template opens every answer.
         """
-        layout = self._layout()
-        codec, opener = layout.codec, layout.opener
-        marked = codec.last_marks(opener)
-        if not marked:
-            return self.decode(ids)
-        sought, given = codec.encode(marked), tuple(ids)
-        ends = range(len(given), len(sought) - 1, -1)
-        places = (end for end in ends if given[end - len(sought) : end] == sought)
-        if (start := next(places, None)) is None:
-            return ""
-        return self.decode(given[start:]).removeprefix(opener.rpartition(marked)[2])
+        return answers.content(self._layout(), ids, self.decode)
+
+    def reasoning_text(self, ids: Sequence[int]) -> str:
+        """What a model thought in front of a generated answer; empty where it did not."""
+        return answers.reasoning(self._layout(), ids, self.decode)
+
+    def user_text(self, ids: Sequence[int]) -> str:
+        """The text of a generated user turn, up to a header that the model wrote in plain text."""
+        return self.user_stop.cut(self.decode(ids))
+
+    @property
+    def keeps_reasoning(self) -> bool:
+        """Whether the template shows the reasoning of earlier answers."""
+        thought = self._layout().reasoning
+        return thought is not None and thought.kept
 
     def strip(self, text: str) -> tuple[str, bool]:
         """Cut control words off the end of a user turn; say whether there were any."""
@@ -271,15 +343,22 @@ class Chat:
         """Ids that content never has: special tokens, and added tokens that the template writes."""
         return frozenset(self._template.controls.values())
 
-    def self_check(self) -> None:
+    def self_check(self, *, system: bool = False) -> None:
         """Refuse a template that does not carry a conversation as it is.
+
+        Args:
+            system: Conversations begin with system messages.
 
         Raises:
             TemplateError: The template rejects the roles; drops, repeats, reorders, merges or
-                alters turns (whitespace around them aside); does not tell user from assistant;
-                writes no generation prompt; or its user header merges with the text behind it.
+                alters messages (whitespace around them aside); does not tell user from assistant;
+                writes no generation prompt, or opens reasoning there that it never ends; its user
+                header merges with the text behind it; it writes today's date; or nothing ends a
+                turn.
         """
-        check.check(self._template, self._layout(*check.PROBES, *check.OPENINGS))
+        texts = (*check.PROBES, *check.OPENINGS, check.SYSTEM)
+        check.check_contents(self._template, self._template.codec(*texts), system=system)
+        check.check_layout(self._template, self._layout(*texts))
         _ = self.user_stop, self.answer_stop
 
     def _layout(self, *texts: str) -> Layout:

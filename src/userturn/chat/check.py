@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from userturn.chat.layout import Layout
-from userturn.chat.template import Template
+from userturn.base.errors import TemplateError
+from userturn.chat import dates
+from userturn.chat.affix import common_start
+from userturn.chat.codec import Codec
+from userturn.chat.layout import Layout, cut
+from userturn.chat.messages import Message, alternating
+from userturn.chat.template import Template, passable
 
 PROBES = (
     " \n Two  spaces,\n\n\na list:\n- 1. <b>&amp;</b> {{ x }}\t\\n 'q' \"Q\" \n",
     "\n\nÜbermäßig 私は שלום 👩‍👩‍👧 — 3.14?\r\nEnd.  ",
     "  Why is (that) 100 % so?\n",
+    "```py\nx = {'a': [1, 2]}\n```\nSee above.",
+    "One more\n\nthing:",
 )
 """Contents of the self-check: nothing but whitespace at their ends may change."""
+
+SYSTEM = "You are <i>terse</i>.\n\n- No {{ lists }}."
+"""The system message of the self-check."""
 
 OPENINGS = (
     "Why?", "what about", "I", "2 + 2", "42", "'quoted'", '"Q"', "- item", "(see)", "# Title",
@@ -21,17 +32,35 @@ OPENINGS = (
 """How ordinary user turns begin; none may merge with the end of the header."""
 
 
-def check(template: Template, layout: Layout) -> None:
-    """Refuse a template that does not carry a conversation as it is.
+def check_contents(template: Template, codec: Codec, *, system: bool = False) -> None:
+    """Refuse a template that does not carry contents as they are.
 
     Args:
         template: The template.
-        layout: What it writes around turns, in marks that none of PROBES and OPENINGS holds.
+        codec: Marks that none of PROBES and SYSTEM holds.
+        system: Check a conversation that begins with a system message too.
 
     Raises:
-        TemplateError: The template drops, repeats, reorders, merges or alters turns (whitespace
-            around them aside); does not tell user from assistant; writes no generation prompt; or
-            its user header merges with the text behind it.
+        TemplateError: The template drops, repeats, reorders or alters messages, whitespace around
+            them aside.
+    """
+    turns = alternating(*PROBES)
+    _check_contents(template, codec, turns)
+    if system:
+        _check_contents(template, codec, (Message("system", SYSTEM), *turns))
+
+
+def check_layout(template: Template, layout: Layout) -> None:
+    """Refuse a template whose turns a model could not tell apart, or could not continue.
+
+    Args:
+        template: The template.
+        layout: What it writes around turns, in marks that none of OPENINGS holds.
+
+    Raises:
+        TemplateError: The template merges turns; does not tell user from assistant; writes no
+            generation prompt; opens later user turns otherwise, or so that the header merges with
+            the text behind it; or it writes today's date.
     """
     codec = layout.codec
     for first, then, text in (
@@ -42,25 +71,53 @@ def check(template: Template, layout: Layout) -> None:
             raise template.broken(f"merges the {then} into the {first}")
     if layout.headers["user"] == layout.headers["assistant"]:
         raise template.broken("opens user and assistant turns in the same way")
-    unprompted = template.conversation(codec, codec.slots[:1])
-    header = layout.headers["assistant"]
-    if not layout.prompt.removeprefix(unprompted.partition(codec.slots[0])[2]).strip() and (
-        codec.first_control(header) is not None
-    ):
+    prompted = common_start(layout.prompt, layout.before_answer)
+    if layout.headers["assistant"].strip() and layout.closes_query.startswith(prompted):
         raise template.broken("ignores add_generation_prompt")
-    # The rendering may differ from that of bare slots by whitespace around the contents alone.
-    bare = template.conversation(codec, codec.slots)
-    pieces = re.split("([" + "".join(codec.slots) + "])", bare)
-    contents = dict(zip(codec.slots, PROBES, strict=True))
-    pattern = "".join(
-        rf"\s*{re.escape(contents[piece].strip())}\s*" if piece in contents
-        else re.escape(piece)
-        for piece in pieces
-    )  # fmt: skip
-    if not re.fullmatch(pattern, template.conversation(codec, PROBES)):
-        raise template.broken("alters the text of turns")
-    left = bare.partition(codec.slots[2])[0]
-    header_ids = codec.encode(left)
+    _check_dates(template)
+    left = _check_contexts(template, layout)
+    context = codec.encode(cut(left))
     for opening in OPENINGS:
-        if codec.encode(left + opening)[: len(header_ids)] != header_ids:
+        if codec.encode(left + opening)[: len(context)] != context:
             raise template.broken(f"ends the user header so that it merges with {opening!r}")
+
+
+def _check_dates(template: Template) -> None:
+    """Refuse a template that writes another text on another day."""
+    messages = passable(alternating("1", "2", "3"), None)
+    days = [
+        template.render_with(arguments, messages, prompt=True)
+        for arguments in dates.some_days(template.arguments)
+    ]
+    if len(set(days)) > 1:
+        raise TemplateError(
+            f"{template.name}: its chat template writes today's date, so contexts would change "
+            "from day to day; pin it in chat.template_kwargs with strftime_now: 2026-01-01"
+        )
+
+
+def _check_contents(template: Template, codec: Codec, messages: Sequence[Message]) -> None:
+    """Refuse contents that change.
+
+    A rendering may differ from that of bare slots by whitespace around the contents alone.
+    """
+    bare = template.conversation(codec, codec.blank(messages))
+    slots = codec.slots[: len(messages)]
+    contents = dict(zip(slots, (one.content for one in messages), strict=True))
+    pattern = "".join(
+        rf"\s*{re.escape(contents[piece].strip())}\s*" if piece in contents else re.escape(piece)
+        for piece in re.split("([" + "".join(slots) + "])", bare)
+    )
+    if not re.fullmatch(pattern, template.conversation(codec, messages)):
+        raise template.broken("alters the text of turns")
+
+
+def _check_contexts(template: Template, layout: Layout) -> str:
+    """Refuse a third user turn that is opened otherwise than the second; what is left of that."""
+    codec = layout.codec
+    slots = codec.slots
+    for count in (3, 5):
+        text = template.conversation(codec, alternating(*slots[:count]))
+        if not text.partition(slots[count - 1])[0].endswith(layout.headers["user"]):
+            raise template.broken("opens a later user turn differently")
+    return template.conversation(codec, alternating(*slots[:3])).partition(slots[2])[0]

@@ -21,24 +21,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from userturn.base.errors import TemplateError
+from userturn.chat.messages import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PRIVATE_USE = range(0xF0000, 0x10FFFE)
-SLOTS = 3
-"""Private-use characters of a codec that stand for the contents of turns."""
+SLOTS = 256
+"""Private-use characters of a codec that stand for the contents of messages: the first ones for
+what they say, the last ones for what was thought before it."""
 
 
 class Codec:
     """Marks for control tokens, and a copy of the tokenizer that knows them by their marks alone.
 
     Attributes:
-        slots: Private-use characters that stand for the contents of turns.
+        slots: Private-use characters that stand for the contents of messages.
     """
 
     def __init__(
@@ -83,6 +86,13 @@ class Codec:
         )
         self._ids = {self._tokenizer.token_to_id(text): id_ for id_, text in text_of.items()}
 
+    def blank(self, messages: Sequence[Message]) -> list[Message]:
+        """The same messages with slots for what they hold."""
+        return [
+            replace(one, content=said, reasoning=thought if one.reasoning else "")
+            for one, said, thought in zip(messages, self.slots, self.slots[::-1], strict=False)
+        ]
+
     def swap(self, text: str) -> str:
         """Put marks for spelled control tokens, and spellings for marks."""
         return self._spelling.sub(lambda match: self._swapped[match[0]], text)
@@ -94,6 +104,10 @@ class Codec:
     def first_control(self, text: str) -> int | None:
         """Id of the first mark in a text."""
         return next(iter(self.controls_in(text)), None)
+
+    def before_control(self, text: str) -> str:
+        """All of a text in front of its first mark."""
+        return self._mark.split(text, maxsplit=1)[0]
 
     def last_marks(self, text: str) -> str:
         """The last mark of a text, with those before it that words link to it; empty without.

@@ -1,7 +1,13 @@
-"""Stop sets: the special tokens that end a turn, each with the reason why it does."""
+"""Stop sets: what ends a turn, each with the reason why it does.
+
+Special tokens end turns as they are generated. Where the template writes the next header in plain
+text, with no token in front of it (`<|assistant|>` of OLMo 2, `### Assistant:`), a turn is over
+where that text begins, and all behind it is cut off.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,17 +18,24 @@ from userturn.chat.template import Template
 
 @dataclass(frozen=True, slots=True)
 class StopSet:
-    """Tokens that end a turn.
+    """What ends a turn.
 
     Attributes:
-        ids: Ascending.
+        ids: Tokens, ascending.
         reasons: Why each is in.
         names: How each is spelled.
+        texts: Plain text that ends a turn where it begins.
     """
 
     ids: tuple[int, ...]
     reasons: dict[int, str]
     names: dict[int, str]
+    texts: tuple[str, ...] = ()
+
+    def cut(self, text: str) -> str:
+        """A turn up to the first text that ends it."""
+        places = [place for one in self.texts if (place := text.find(one)) >= 0]
+        return text[: min(places)].rstrip() if places else text
 
 
 def user_stop(
@@ -52,7 +65,10 @@ def user_stop(
         *((id_, _opens(roles)) for id_, roles in openers(layout).items()),
         *((_special(template, text), "extra_stop") for text in extra),
     ]
-    return _stop_set(template, eos_ids, ends)
+    texts = _texts(template, layout, after, layout.headers["assistant"], "user turn")
+    if texts:
+        del ends[0]  # the first token stands behind the text that ends the turn
+    return _stop_set(template, eos_ids, ends, texts=texts)
 
 
 def answer_stop(template: Template, layout: Layout, eos_ids: Sequence[int]) -> StopSet:
@@ -64,25 +80,61 @@ def answer_stop(template: Template, layout: Layout, eos_ids: Sequence[int]) -> S
     Raises:
         TemplateError: As `user_stop`.
     """
-    end = layout.codec.first_control(layout.after_answer + layout.tail)
+    codec = layout.codec
+    path = frozenset(codec.controls_in(layout.path))
+    texts = _texts(
+        template, layout, layout.after_answer + layout.tail, layout.headers["user"], "answer"
+    )
+    # Of several tokens that close an answer, the first one that does not close reasoning too.
+    closing = codec.controls_in(layout.after_answer) or codec.controls_in(layout.tail)[:1]
+    end = next((id_ for id_ in closing if id_ not in path), closing[0] if closing else None)
     ends = [
-        (end, "ends an answer in the template"),
+        (None if texts else end, "ends an answer in the template"),
         *(
             (id_, _opens(roles))
             for id_, roles in openers(layout).items()
             if "assistant" not in roles
         ),
     ]
-    return _stop_set(template, eos_ids, ends)
+    return _stop_set(template, eos_ids, ends, path, texts)
+
+
+def _texts(
+    template: Template, layout: Layout, after: str, header: str, turn: str
+) -> tuple[str, ...]:
+    """Plain text that ends a turn, where no token does and none opens the next one.
+
+    Raises:
+        TemplateError: Not even the text of the next header tells where a turn ends.
+    """
+    codec = layout.codec
+    front = codec.before_control(after)
+    words = codec.before_control(header).strip()
+    if front == after or (words and words in front):
+        words = words or front.strip()
+        if not re.search(r"[^\w\s]", words):
+            raise TemplateError(
+                f"{template.name}: nothing in its chat template ends {turn}s, neither a special "
+                "token nor a marker in the next header; mend chat_template.jinja there"
+            )
+        return (words,)
+    return ()
 
 
 def openers(layout: Layout) -> dict[int, list[str]]:
-    """Control tokens that open turns, each with its roles."""
+    """Control tokens that open turns, each with its roles.
+
+    Behind a role in plain text, a token opens turns only if it stands there for several roles.
+    """
+    codec = layout.codec
     roles: dict[int, list[str]] = {}
+    plain: set[int] = set()
     for role, text in layout.headers.items():
-        if (id_ := layout.codec.first_control(text)) is not None:
+        if (id_ := codec.first_control(text)) is not None:
             roles.setdefault(id_, []).append(role)
-    return roles
+            if codec.before_control(text).strip():
+                plain.add(id_)
+    return {id_: whose for id_, whose in roles.items() if id_ not in plain or len(whose) > 1}
 
 
 def _special(template: Template, text: str) -> int:
@@ -95,9 +147,16 @@ def _special(template: Template, text: str) -> int:
 
 
 def _stop_set(
-    template: Template, eos_ids: Sequence[int], ends: Iterable[tuple[int | None, str]]
+    template: Template,
+    eos_ids: Sequence[int],
+    ends: Iterable[tuple[int | None, str]],
+    path: frozenset[int] = frozenset(),
+    texts: tuple[str, ...] = (),
 ) -> StopSet:
-    """End-of-sequence ids and other ends with their reasons; None stands for one that is not."""
+    """End-of-sequence ids and other ends with their reasons; None stands for one that is not.
+
+    Tokens of `path` stand in front of an answer's content too, and so cannot end it.
+    """
     eos = [(id_, "eos") for id_ in (template.tokenizer.eos_token_id, *eos_ids)]
     names = {id_: text for text, id_ in template.controls.items()}
     reasons: dict[int, list[str]] = {}
@@ -111,6 +170,14 @@ def _stop_set(
             )
         if reason not in reasons.setdefault(id_, []):
             reasons[id_].append(reason)
+    if reasons and not reasons.keys() - path:
+        spelled = ", ".join(names[id_] for id_ in reasons)
+        raise TemplateError(
+            f"{template.name}: {spelled} ends answers and reasoning alike, so an answer would be "
+            "over where its reasoning is; set enable_thinking: false in chat.template_kwargs, or "
+            "name another token that ends answers in generation_config.json"
+        )
+    reasons = {id_: why for id_, why in reasons.items() if id_ not in path}
     if not reasons:
         raise TemplateError(
             f"{template.name}: neither template nor tokenizer has a token that ends a turn; "
@@ -118,7 +185,10 @@ def _stop_set(
         )
     ids = tuple(sorted(reasons))
     return StopSet(
-        ids, {id_: "; ".join(reasons[id_]) for id_ in ids}, {id_: names[id_] for id_ in ids}
+        ids,
+        {id_: "; ".join(reasons[id_]) for id_ in ids},
+        {id_: names[id_] for id_ in ids},
+        texts,
     )
 
 

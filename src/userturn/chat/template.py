@@ -7,18 +7,30 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from userturn.base.errors import TemplateError
+from userturn.chat import dates
 from userturn.chat.codec import PRIVATE_USE, SLOTS, Codec, clip
 from userturn.chat.limit import time_limit
+from userturn.chat.messages import Message, alternating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LONGEST_S = 5.0
 """Seconds that one rendering may compute, which takes a sound template milliseconds."""
+
+
+CHUNKS = "content"
+"""The key of reasoning that templates take as a part of the content, before its text."""
+
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", CHUNKS)
+"""Where templates look for the reasoning of a message, the usual one first."""
+
+_SOUGHT = "reasoning sought"
 
 
 class Template:
@@ -63,24 +75,34 @@ class Template:
             "what the model saw; mend chat_template.jinja there or set chat.template_kwargs"
         )
 
-    def render(self, messages: list[dict[str, str]], *, prompt: bool = False) -> str:
+    def render(self, messages: Sequence[Mapping[str, Any]], *, prompt: bool = False) -> str:
         """What the template makes of messages.
 
         Args:
-            messages: `role` and `content` of each.
+            messages: `role` and `content` of each, as templates take them.
             prompt: Add the generation prompt of an answer.
 
         Raises:
             TemplateError: The template rejects them.
         """
+        return self.render_with(dates.pinned(self.arguments), messages, prompt=prompt)
+
+    def render_with(
+        self,
+        arguments: Mapping[str, Any],
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        prompt: bool = False,
+    ) -> str:
+        """`render` with other arguments than the study's. Raises TemplateError."""
         try:
             with time_limit(LONGEST_S):
                 text = str(
                     self.tokenizer.apply_chat_template(
-                        messages,
+                        [dict(message) for message in messages],
                         tokenize=False,
                         add_generation_prompt=prompt,
-                        **self._passed(),
+                        **arguments,
                     )
                 )
             text.encode()
@@ -93,32 +115,55 @@ class Template:
             ) from error
         return text
 
-    def _passed(self) -> dict[str, Any]:
-        """The study's arguments; a date given as `strftime_now` pins that function of templates."""
-        day = self.arguments.get("strftime_now")
-        pinned = {} if day is None else {"strftime_now": lambda _format: day}
-        return {**self.arguments, **pinned}
+    @cached_property
+    def reasoning_key(self) -> str | None:
+        """The key under which the template looks for a message's reasoning; None: it does not."""
+        for key in REASONING_KEYS:
+            asked, answer = passable(alternating("1", "2"), None)
+            with suppress(TemplateError):
+                text = self.render([asked, with_reasoning(answer, key, _SOUGHT)])
+                spelled_out = key == CHUNKS and re.search(r"['\"]type['\"]: ['\"]thinking", text)
+                if _SOUGHT in text and not spelled_out:
+                    return key
+        return None
 
-    def conversation(self, codec: Codec, contents: Sequence[str], *, prompt: bool = False) -> str:
-        """Render alternating user and assistant turns; control tokens stand as marks.
+    def rendered(self, messages: Sequence[Message], *, prompt: bool = False) -> str:
+        """`render` of messages as they are. Raises TemplateError."""
+        return self.render(passable(messages, self.reasoning_key), prompt=prompt)
+
+    def conversation(
+        self, codec: Codec, messages: Sequence[Message], *, prompt: bool = False
+    ) -> str:
+        """Render messages; control tokens stand as marks.
 
         Raises:
-            TemplateError: A turn is missing, stands twice or out of order, or its text changes
+            TemplateError: A message is missing, stands twice or out of order, or its text changes
                 which control tokens the template writes.
         """
-        masked = [codec.swap(content) for content in contents]
-        text = self.render(messages_of(masked), prompt=prompt)
+        if len(messages) > SLOTS // 2:
+            raise TemplateError(
+                f"{self.name}: a conversation of {len(messages)} messages is longer than the "
+                f"{SLOTS // 2} that a context is made of; leave the first ones out"
+            )
+        masked = [
+            replace(one, content=codec.swap(one.content), reasoning=codec.swap(one.reasoning))
+            for one in messages
+        ]
+        text = self.rendered(masked, prompt=prompt)
         position = 0
-        for turn, content in enumerate(masked):
-            start = text.find(content.strip(), position)
-            if start < 0 or (content in codec.slots and text.count(content) != 1):
-                raise self.broken(f"drops, repeats, alters or reorders turn {turn + 1}")
-            position = start + len(content.strip())
+        for nth, one in enumerate(masked):
+            start = text.find(one.content.strip(), position)
+            if start < 0 or (one.content in codec.slots and text.count(one.content) != 1):
+                what = "the system message" if one.role == "system" else f"turn {nth + 1}"
+                raise self.broken(f"drops, repeats, alters or reorders {what}")
+            position = start + len(one.content.strip())
         swapped = codec.swap(text)
-        if tuple(masked) != codec.slots[: len(masked)]:
-            bare = self.conversation(codec, codec.slots[: len(masked)], prompt=prompt)
+        blank = codec.blank(messages)
+        if list(messages) != blank:
+            bare = self.conversation(codec, blank, prompt=prompt)
             if codec.controls_in(bare) != codec.controls_in(swapped):
-                raise self.broken(f"writes other control tokens around {clip(contents)}")
+                contents = clip(one.content for one in messages)
+                raise self.broken(f"writes other control tokens around {contents}")
         return swapped
 
     @cached_property
@@ -130,7 +175,7 @@ class Template:
         """
         written = self.text
         with suppress(TemplateError):  # the self-check raises it
-            written += self.render(messages_of(["1", "2", "3"]), prompt=True)
+            written += self.rendered(alternating("1", "2", "3"), prompt=True)
         return {
             token.content: id_
             for id_, token in self.tokenizer.added_tokens_decoder.items()
@@ -158,7 +203,22 @@ class Template:
         raise TemplateError(f"{self.name}: {clip(texts)} uses up every private-use character")
 
 
-def messages_of(contents: Sequence[str]) -> list[dict[str, str]]:
-    """Alternating user and assistant turns, as templates take them."""
-    roles = ("user", "assistant")
-    return [{"role": roles[turn % 2], "content": content} for turn, content in enumerate(contents)]
+def passable(messages: Sequence[Message], key: str | None) -> list[dict[str, Any]]:
+    """Messages as templates take them, reasoning under this key."""
+    return [
+        with_reasoning({"role": one.role, "content": one.content}, key, one.reasoning)
+        for one in messages
+    ]
+
+
+def with_reasoning(message: dict[str, Any], key: str | None, reasoning: str) -> dict[str, Any]:
+    """A message with reasoning, in the way that a key stands for."""
+    if not key or not reasoning:
+        return message
+    if key != CHUNKS:
+        return {**message, key: reasoning}
+    chunks = [
+        {"type": "thinking", "thinking": reasoning},
+        {"type": "text", "text": message["content"]},
+    ]
+    return {**message, "content": chunks}
