@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from userturn.chat.affix import TAG
+from userturn.chat.codec import Codec
 from userturn.chat.layout import Layout
 
 Decode = Callable[[Sequence[int]], str]
@@ -20,19 +21,27 @@ def content(layout: Layout, ids: Sequence[int], decode: Decode) -> str:
     Empty if the model never came to it: if it did not end reasoning that it or the generation
     prompt began, or did not write the marks that open every answer of the template.
     """
-    kept = tuple(ids)
-    thought = layout.reasoning
-    if layout.codec.last_marks(layout.opener):
-        behind = _behind(layout, layout.opener, kept, decode)
-        return "" if behind is None else behind
+    kept, codec, thought = tuple(ids), layout.codec, layout.reasoning
+    opener = layout.opener
+    gaps = [_gap(codec, text) for text in (opener, thought.end if thought else "")]
+    if marked := codec.last_marks(opener):
+        if thought and marked in thought.start:  # the words in front of the mark tell them apart
+            behind = _behind_words(codec.swap(opener).strip(), decode(kept))
+        else:
+            behind = _behind(layout, marked, kept, decode)
+        return "" if behind is None else _without(behind, gaps)
     if thought is not None:
-        behind = _behind(layout, thought.end, kept, decode)
+        marked = codec.last_marks(thought.end)
+        if marked and not thought.end.rpartition(marked)[2].strip():
+            behind = _behind(layout, marked, kept, decode)
+        else:
+            behind = _behind_words(_last_words(codec.swap(thought.end)), decode(kept))
         if behind is not None:
-            return behind
-        start = layout.codec.swap(thought.start).strip()
+            return _without(behind, gaps)
+        start = codec.swap(thought.start).strip()
         if thought.opened or (start and decode(kept).lstrip().startswith(start)):
             return ""
-    return decode(kept).removeprefix(layout.codec.swap(layout.opener))
+    return decode(kept).removeprefix(codec.swap(opener))
 
 
 def reasoning(layout: Layout, ids: Sequence[int], decode: Decode) -> str:
@@ -49,12 +58,9 @@ def reasoning(layout: Layout, ids: Sequence[int], decode: Decode) -> str:
     )
 
 
-def _behind(layout: Layout, opener: str, ids: tuple[int, ...], decode: Decode) -> str | None:
-    """The text behind the last marker of an opener, up to the end of the answer; None without."""
+def _behind(layout: Layout, marked: str, ids: tuple[int, ...], decode: Decode) -> str | None:
+    """The text behind the last place of marks, up to the end of the answer; None without."""
     codec = layout.codec
-    marked = codec.last_marks(opener)
-    if not marked:
-        return _behind_text(codec.swap(opener), decode(ids))
     sought = codec.encode(marked)
     places = (
         end
@@ -65,19 +71,30 @@ def _behind(layout: Layout, opener: str, ids: tuple[int, ...], decode: Decode) -
         return None
     rest = ids[start:]
     over = codec.first_control(layout.after_answer)
-    if over in rest:
-        rest = rest[: rest.index(over)]
-    return _unprefixed(decode(rest), opener.rpartition(marked)[2])
+    return decode(rest[: rest.index(over)] if over in rest else rest)
 
 
-def _behind_text(opener: str, text: str) -> str | None:
-    """`_behind` where the last marker of an opener is plain text."""
-    marker = next(reversed(TAG.findall(opener)), opener.strip())
-    _, seen, rest = text.rpartition(marker)
-    closing = marker[:1] + "/" + marker[1:]  # where the marker opens the answer proper
-    return _unprefixed(rest.partition(closing)[0], opener.rpartition(marker)[2]) if seen else None
+def _behind_words(words: str, text: str) -> str | None:
+    """The text behind the last place of words; None without.
+
+    Where the words open the answer proper, as <response> does, it ends where they close.
+    """
+    _, seen, rest = text.rpartition(words)
+    return rest.partition(words[:1] + "/" + words[1:])[0] if seen else None
 
 
-def _unprefixed(text: str, gap: str) -> str:
+def _last_words(end: str) -> str:
+    """The last marker of what ends reasoning; all of it without one."""
+    return next(reversed(TAG.findall(end)), end.strip())
+
+
+def _gap(codec: Codec, text: str) -> str:
+    """The whitespace that the template writes behind the last marker of a text."""
+    plain = codec.swap(text)
+    return plain[len(plain.rstrip()) :]
+
+
+def _without(text: str, gaps: Sequence[str]) -> str:
     """A content without the whitespace that the template puts in front of it."""
-    return text.removeprefix(gap) if text.startswith(gap) else text
+    gap = next((gap for gap in sorted(gaps, key=len)[::-1] if gap and text.startswith(gap)), "")
+    return text.removeprefix(gap)

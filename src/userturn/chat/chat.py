@@ -188,15 +188,15 @@ class Chat:
         answer's content.
 
         Raises:
-            TemplateError: As `user_context`; or the template opens no answer behind an answer, see
+            TemplateError: As `user_context`; or no header of the template opens an answer, see
                 `role_voice`.
         """
         messages = (*messages_of(query), Message("assistant", answer, reasoning))
         layout = self._layout(*texts_of(messages))
         if layout.another is None:
             raise TemplateError(
-                f"{self.name}: its chat template opens no answer behind an answer, so role voice "
-                "cannot be measured with it; score with another model, or leave role voice out"
+                f"{self.name}: no header opens an answer in its chat template, so role voice "
+                "cannot be measured with it; name another model as ground.scorer"
             )
         if mode == "live":
             return self._live(layout, messages, generated, layout.another)
@@ -204,7 +204,7 @@ class Chat:
 
     @property
     def role_voice(self) -> bool:
-        """Whether `assistant_context` can be built. Raises TemplateError."""
+        """Whether a header opens answers, which `assistant_context` needs. Raises TemplateError."""
         return self._layout().another is not None
 
     def _history(

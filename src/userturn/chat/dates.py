@@ -18,7 +18,7 @@ _DAYS = "1999-01-01", "2033-12-31"
 def pinned(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments for a template, a date given as `strftime_now` as the function that it asks."""
     day = arguments.get(ASKED)
-    return dict(arguments) if day is None else {**arguments, ASKED: _clock(str(day))}
+    return {**arguments, ASKED: _clock(day)} if isinstance(day, str) else dict(arguments)
 
 
 def some_days(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -148,7 +148,7 @@ def _told(template: Template, codec: Codec) -> Reasoning | None:
             markers = [one for one in dict.fromkeys(TAG.findall(text)) if one not in known]
             if len(markers) >= 2 and _name(markers[0]) == _name(markers[1]):
                 end = "".join(markers[1:3])  # of reasoning, and what opens the answer proper
-                return Reasoning(markers[0], codec.swap(end), opened=False, kept=False)
+                return Reasoning(codec.swap(markers[0]), codec.swap(end), opened=False, kept=False)
     return None
 
 

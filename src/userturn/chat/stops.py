@@ -32,10 +32,15 @@ class StopSet:
     names: dict[int, str]
     texts: tuple[str, ...] = ()
 
+    def first_text(self, text: str) -> str | None:
+        """The first of `texts` in a turn; None where none is in it."""
+        places = {text.find(one): one for one in self.texts if one in text}
+        return places[min(places)] if places else None
+
     def cut(self, text: str) -> str:
         """A turn up to the first text that ends it."""
-        places = [place for one in self.texts if (place := text.find(one)) >= 0]
-        return text[: min(places)].rstrip() if places else text
+        end = self.first_text(text)
+        return text if end is None else text.partition(end)[0].rstrip()
 
 
 def user_stop(

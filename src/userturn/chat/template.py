@@ -85,7 +85,7 @@ class Template:
         Raises:
             TemplateError: The template rejects them.
         """
-        return self.render_with(dates.pinned(self.arguments), messages, prompt=prompt)
+        return self.render_with(self.arguments, messages, prompt=prompt)
 
     def render_with(
         self,
@@ -102,7 +102,7 @@ class Template:
                         [dict(message) for message in messages],
                         tokenize=False,
                         add_generation_prompt=prompt,
-                        **arguments,
+                        **dates.pinned(arguments),
                     )
                 )
             text.encode()

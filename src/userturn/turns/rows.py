@@ -30,7 +30,10 @@ def answer_row(draft: Draft[Place], done: Completions, chat: Chat) -> dict[str, 
 
 def turn_row(draft: Draft[TurnKey], done: Completions, chat: Chat) -> dict[str, Any]:
     """A row of kind `user_turns`."""
-    row = _completed(draft, done, chat.user_stop, chat.decode)
+    row = _completed(draft, done, chat.user_stop, chat.user_text)
+    header = row["text"] and chat.user_stop.first_text(chat.decode(row["token_ids"]))
+    if header and row["end"] != "empty":  # the model went on behind it, which is no part of a turn
+        row["end"], row["stop_token"] = "stop_token", header
     stripped = row["text"] is not None and chat.strip(row["text"])
     row["text"], row["stripped"] = stripped or (None, False)
     return {**draft.key._asdict(), "seed": draft.seed, **row}
