@@ -238,18 +238,18 @@ class Chat:
     # --- text and ids -------------------------------------------------------------------------
 
     def encode_content(self, text: str) -> tuple[int, ...]:
+        """Ids of nothing but a text, as it stands behind a header; never control tokens."""
+        layout = self._layout(text)
+        return layout.codec.encode_after(layout.headers["user"], text)
+
+    def encode_turn(self, text: str) -> tuple[int, ...]:
         """Ids that a text has as a user turn, right behind a context; never control tokens.
 
-        They begin with the spaces that a header ends in, see `layout`, unless the text does.
+        They begin with the spaces that the user header ends in, see `layout`, unless the text does.
         """
         layout = self._layout(text)
         gap = "" if text[:1].isspace() else layout.gap
         return layout.codec.encode_after(cut(layout.headers["user"]), gap + text)
-
-    def encode_text(self, text: str) -> tuple[int, ...]:
-        """Ids of nothing but a text, as it stands behind a header; never control tokens."""
-        layout = self._layout(text)
-        return layout.codec.encode_after(layout.headers["user"], text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens spelled out, spaces as they are."""

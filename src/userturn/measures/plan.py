@@ -96,8 +96,6 @@ def plan(
         targets = tuple(dict.fromkeys(turn.tokens for turn in mates))
         scene = Scene(Conversation(mates[0].query, mates[0].answer), ground)
         layout = {name: tuple(kind.lay_out(scene)) for name, kind in contexts.load_all().items()}
-        if not chat.role_voice:  # no header of this template opens an answer
-            layout = {k: v for k, v in layout.items() if all(one.role == "user" for one in v)}
         laid_out = dict.fromkeys(chain.from_iterable(layout.values()))
         longest = max(len(render(one)) for one in laid_out) + max(map(len, targets))
         if limit is not None and longest > limit:

@@ -60,6 +60,6 @@ def measurable(turn: Row, chat: Chat) -> Measurable:
     if not text.strip():
         ids = ()
     elif chat.decode(ids) != text:
-        ids = chat.encode_content(text)
+        ids = chat.encode_turn(text)
     key = tuple(turn[name] for name in schemas.AGAINST_KEY)
     return Measurable(key, turn["query"], turn["answer"] or "", text, ids)

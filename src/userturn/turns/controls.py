@@ -34,7 +34,7 @@ def perturbed(
                 shown[*place, condition] = Shown(None, row["skipped"])
                 continue
             material = perturbations.Material(
-                chat.encode_text,
+                chat.encode_content,
                 chat.decode,
                 draw(study.seed, *place, condition),
                 others.get(place),

@@ -133,7 +133,7 @@ def measurables(references: Sequence[Reference], chat: Chat) -> list[Measurable]
     for one in references:
         bare = Evidence(one.text, one.end, one.query, one.answer)
         scored = one.text.strip() and (one.read or rule(bare) is None)
-        tokens = chat.encode_content(one.text) if scored else ()
+        tokens = chat.encode_turn(one.text) if scored else ()
         key = (one.set, one.item, one.kind, one.number)
         turns.append(Measurable(key, one.query, one.answer, one.text, tokens))
     return turns

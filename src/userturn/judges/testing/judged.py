@@ -101,7 +101,7 @@ def measured(study: Study, turns: Sequence[GoldTurn]) -> tuple[list[Row], str]:
                 turn.query,
                 turn.answer,
                 turn.text,
-                tuple(scorer.chat.encode_content(turn.text)) if turn.text.strip() else (),
+                tuple(scorer.chat.encode_turn(turn.text)) if turn.text.strip() else (),
             )
             for at, turn in enumerate(turns)
         ]
