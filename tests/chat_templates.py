@@ -52,7 +52,8 @@ THINK_BLOCK = """
   {{ '<|im_start|>' + role + '\n' + text + '<|im_end|>\n' }}
 {%- endmacro %}
 {%- set ns = namespace(last_user=-1) %}
-{%- for m in messages if m.role == 'user' %}{% set ns.last_user = messages.index(m) %}{% endfor %}
+{%- for m in messages %}{% if m.role == 'user' %}{% set ns.last_user = loop.index0 %}{% endif %}
+{%- endfor %}
 {%- for m in messages %}
   {%- set text = m.content | trim %}
   {%- if m.role == 'system' and not loop.first %}
@@ -94,7 +95,8 @@ HARMONY = """
 GLM = """
 {{- '[gMASK]<sop>' }}
 {%- set ns = namespace(last_user=-1) %}
-{%- for m in messages if m.role == 'user' %}{% set ns.last_user = messages.index(m) %}{% endfor %}
+{%- for m in messages %}{% if m.role == 'user' %}{% set ns.last_user = loop.index0 %}{% endif %}
+{%- endfor %}
 {%- for m in messages %}
   {%- if m.role == 'user' %}
     {{- '<|user|>' + gap + m.content }}

@@ -129,7 +129,7 @@ def _texts(
 def openers(layout: Layout) -> dict[int, list[str]]:
     """Control tokens that open turns, each with its roles.
 
-    Behind a role in plain text, a token opens turns only if it stands there for several roles.
+    Behind a role in plain text, a token opens turns only if it opens the user's among others.
     """
     codec = layout.codec
     roles: dict[int, list[str]] = {}
@@ -139,7 +139,11 @@ def openers(layout: Layout) -> dict[int, list[str]]:
             roles.setdefault(id_, []).append(role)
             if codec.before_control(text).strip():
                 plain.add(id_)
-    return {id_: whose for id_, whose in roles.items() if id_ not in plain or len(whose) > 1}
+    return {
+        id_: whose
+        for id_, whose in roles.items()
+        if id_ not in plain or ("user" in whose and len(whose) > 1)
+    }
 
 
 def _special(template: Template, text: str) -> int:
