@@ -122,9 +122,10 @@ def _cut(template: Template, codec: Codec, tag: str) -> Reasoning | None:
 
 
 def _opening(template: Template, marker: str) -> str:
-    """The other marker of the same name in a template's text; empty without."""
+    """The other marker of the same name: as the template spells it, or without the slash."""
     others = (other for other in _markers(template) if other != marker)
-    return next((other for other in others if _name(other) == _name(marker)), "")
+    bare = marker.replace("/", "") if "/" in marker else ""
+    return next((other for other in others if _name(other) == _name(marker)), bare)
 
 
 def _shown(codec: Codec, opener: str) -> Reasoning | None:
