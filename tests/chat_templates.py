@@ -222,7 +222,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "no generation prompt": (CHATML.removesuffix(_PROMPT), "ignores add_generation_prompt"),
     "open-ended header": (
-        CHATML.replace("m.role + '\n'", "m.role").replace("assistant\n", "assistant"),
+        CHATML.replace("m.role + '\n'", "m.role + ' i'").replace("assistant\n", "assistant i"),
         "merges with",
     ),
 }

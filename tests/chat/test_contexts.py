@@ -110,8 +110,9 @@ def test_contexts_of_the_families(name: str) -> None:
         "answer": chat.answer_context("Q"),
         "history": chat.user_context("Q", "A", "history"),
         "live": chat.user_context("Q", "A", "live"),
-        "assistant": chat.assistant_context("Q", "A", "history"),
     }
+    if chat.role_voice:
+        contexts["assistant"] = chat.assistant_context("Q", "A", "history")
     for kind, text in EXPECTED[name].items():
         assert chat.decode(contexts[kind]) == text, kind
 
@@ -158,7 +159,8 @@ def test_live_begins_with_what_answer_generation_saw(chat: Chat) -> None:
     for query, answer in (("Why?", "Because.\n"), ("", ""), ("\n", "\n\nx"), ("<|im_end|>", "y")):
         seen = chat.answer_context(query)
         assert chat.user_context(query, answer, "live")[: len(seen)] == seen
-        assert chat.assistant_context(query, answer, "live")[: len(seen)] == seen
+        if chat.role_voice:
+            assert chat.assistant_context(query, answer, "live")[: len(seen)] == seen
 
 
 def test_smollm2_contexts(smollm2: Chat) -> None:
@@ -173,6 +175,8 @@ def test_smollm2_contexts(smollm2: Chat) -> None:
 
 
 def test_header_of_context_is_the_only_difference_between_the_roles(chat: Chat) -> None:
+    if not chat.role_voice:  # see test_faults
+        return
     for mode in ("history", "live"):
         user = chat.decode(chat.user_context("Q", "A", mode))
         assistant = chat.decode(chat.assistant_context("Q", "A", mode))

@@ -164,3 +164,12 @@ def test_no_special_token_enters_content_in_conversations(
 def test_more_messages_than_a_codec_has_slots_are_refused() -> None:
     with pytest.raises(TemplateError, match="131 messages is longer"):
         family("qwen").answer_context(alternating(*["x"] * 131))
+
+
+def test_a_template_that_reads_parts_of_content_gets_them() -> None:
+    parts = DOCUMENTED["phi4"].template.replace(
+        "m.content", "m.content | map(attribute='text') | join"
+    )
+    chat = build(Family(**{**vars(DOCUMENTED["phi4"]), "template": parts}))
+    chat.self_check(system=True)
+    assert chat.decode(chat.user_context("Q", "A", "history")) == SHOWN["phi4"].history

@@ -30,7 +30,7 @@ CHUNKS = "content"
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking", CHUNKS)
 """Where templates look for the reasoning of a message, the usual one first."""
 
-_SOUGHT = "reasoning sought"
+_SOUGHT = "text sought"
 
 
 class Template:
@@ -96,15 +96,7 @@ class Template:
     ) -> str:
         """`render` with other arguments than the study's. Raises TemplateError."""
         try:
-            with time_limit(LONGEST_S):
-                text = str(
-                    self.tokenizer.apply_chat_template(
-                        [dict(message) for message in messages],
-                        tokenize=False,
-                        add_generation_prompt=prompt,
-                        **dates.pinned(arguments),
-                    )
-                )
+            text = self._apply(arguments, messages, prompt=prompt, parts=self.takes_parts)
             text.encode()
         except Exception as error:  # a template can raise whatever its author likes
             roles = ", ".join(message["role"] for message in messages)
@@ -114,6 +106,38 @@ class Template:
                 "chat.template_kwargs"
             ) from error
         return text
+
+    def _apply(
+        self,
+        arguments: Mapping[str, Any],
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        prompt: bool,
+        parts: bool,
+    ) -> str:
+        passed = [dict(message) for message in messages]
+        for message in passed:
+            if parts and isinstance(message["content"], str):
+                message["content"] = [{"type": "text", "text": message["content"]}]
+        with time_limit(LONGEST_S):
+            return str(
+                self.tokenizer.apply_chat_template(
+                    passed,
+                    tokenize=False,
+                    add_generation_prompt=prompt,
+                    **dates.pinned(arguments),
+                )
+            )
+
+    @cached_property
+    def takes_parts(self) -> bool:
+        """Whether the template reads content as a list of parts alone, as of images and text."""
+        asked = [{"role": "user", "content": _SOUGHT}]
+        for parts in (False, True):
+            with suppress(Exception):
+                if _SOUGHT in self._apply(self.arguments, asked, prompt=False, parts=parts):
+                    return parts
+        return False
 
     @cached_property
     def reasoning_key(self) -> str | None:
