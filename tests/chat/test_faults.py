@@ -129,6 +129,17 @@ def test_reasoning_that_the_model_opens_is_no_part_of_the_answer(
     assert chat.reasoning_text(said(chat, "42 it is.")) == ""
 
 
+def test_a_system_message_tells_of_reasoning_in_tokens() -> None:
+    system = (
+        "{{ '<|im_start|>system\nFirst <think>thoughts</think>, then <b>text</b>.<|im_end|>\n' }}"
+    )
+    chat = chat_of(system + CHATML)
+    chat.self_check()
+    assert chat.answer_text(said(chat, "<think>Hm.</think>42")) == "42"
+    untold = chat_of(system + CHATML, plain=())
+    assert untold.answer_text(said(untold, "<b>42</b>")) == "<b>42</b>"
+
+
 def test_a_model_without_reasoning_answers_as_before() -> None:
     chat = chat_of(CHATML)
     assert chat.answer_text(said(chat, "a <think> b </think> c")) == "a <think> b </think> c"

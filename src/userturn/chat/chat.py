@@ -1,21 +1,23 @@
-"""Roles: a conversation as the exact token ids a model is given, and the tokens that end a turn.
+"""Roles: a conversation as the exact token ids a model is given, and what ends a turn.
 
 Everything is derived from the tokenizer and its chat template; nothing here knows a model family.
 `codec` keeps control tokens apart from text that spells them; `layout` reads off the template what
-it writes around turns. With them a ChatML model that was asked `Q` and answered `A` is given, in
-front of its user turn (⏎ is a newline, and one token):
+it writes around turns: `headers` what opens and closes them, `reasoning` what a model may write in
+front of an answer. With them a ChatML model that was asked `Q` and answered `A` is given, in front
+of its user turn (⏎ is a newline, and one token):
 
     <|im_start|>user⏎Q<|im_end|>⏎<|im_start|>assistant⏎A<|im_end|>⏎<|im_start|>user⏎
 
 That is the three-message conversation [user Q, assistant A, user SLOT], cut at the slot. In front
-of the answer it was given [user Q] and the generation prompt, which ends in `assistant⏎`. Where a
-template shows a finished answer otherwise than it was generated, say without its think block, the
-mode `live` puts the answer behind what the model saw, and `history` renders the conversation anew.
+of the answer it was given [user Q] and the generation prompt, which ends in `assistant⏎`. In place
+of Q stand as many messages as there are, a system message first if there is one. Where a template
+shows a finished answer otherwise than it was generated, say without its reasoning, the mode `live`
+puts the generated ids behind what the model saw, and `history` renders the conversation anew.
 
-A context ends with the tokens of the header as they stand alone. They are a prefix of the complete
-conversation's tokens unless the user turn begins with whitespace that merges with a newline at the
-header's end (1 of 2,820 prompts of MT-Bench, Arena-Hard, GSM8K, IFBench and IFEval, under
-SmolLM2's tokenizer); `Chat.self_check` refuses headers that merge with ordinary text.
+A context ends with the tokens of the header as they stand alone, less spaces at its end. They are a
+prefix of the complete conversation's tokens unless the user turn begins with whitespace that merges
+with a newline at the header's end (1 of 2,820 prompts of MT-Bench, Arena-Hard, GSM8K, IFBench and
+IFEval, under SmolLM2's tokenizer); `Chat.self_check` refuses headers that merge with ordinary text.
 """
 
 from __future__ import annotations
@@ -279,9 +281,10 @@ class Chat:
         Where the template puts control tokens between the generation prompt and an answer's content
         (the end of a think block, the opening of a final channel), or shows how reasoning ends, the
         answer begins behind the last such place, and is empty if the model never got there.
-        Elsewhere it is all of `ids`, less the words with which the template opens every answer.
+        Elsewhere it is all of `ids`, less the words with which the template opens every answer. It
+        ends where a header in plain text does, as in `user_text`.
         """
-        return answers.content(self._layout(), ids, self.decode)
+        return self.answer_stop.cut(answers.content(self._layout(), ids, self.decode))
 
     def reasoning_text(self, ids: Sequence[int]) -> str:
         """What a model thought in front of a generated answer; empty where it did not."""

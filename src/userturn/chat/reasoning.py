@@ -139,17 +139,25 @@ def _shown(codec: Codec, opener: str) -> Reasoning | None:
 
 
 def _told(template: Template, codec: Codec) -> Reasoning | None:
-    """As a system message tells the model to write it, where reasoning is switched on."""
+    """As a system message of the template tells the model to write it.
+
+    That is what it says only where reasoning is switched on, or in markers that are tokens.
+    """
     message = [{"role": "user", "content": codec.slots[0]}]
     text = template.render(message).partition(codec.slots[0])[0]
+    told = list(dict.fromkeys(TAG.findall(text)))
+    added = template.tokenizer.added_tokens_decoder.values()
+    markers = [one.content for one in added if not one.special and one.content in told]
+    choices = [sorted(markers, key=told.index)]
     for switch in SWITCHES:
         with suppress(TemplateError):
             without = template.render_with({**template.arguments, switch: False}, message)
             known = set(TAG.findall(without))
-            markers = [one for one in dict.fromkeys(TAG.findall(text)) if one not in known]
-            if len(markers) >= 2 and _name(markers[0]) == _name(markers[1]):
-                end = "".join(markers[1:3])  # of reasoning, and what opens the answer proper
-                return Reasoning(codec.swap(markers[0]), codec.swap(end), opened=False, kept=False)
+            choices.append([one for one in told if one not in known])
+    for pair in reversed(choices):
+        if len(pair) >= 2 and _name(pair[0]) == _name(pair[1]):
+            end = "".join(pair[1:3])  # of reasoning, and what opens the answer proper
+            return Reasoning(codec.swap(pair[0]), codec.swap(end), opened=False, kept=False)
     return None
 
 
