@@ -73,7 +73,9 @@ def test_asking_is_left_open(text):
     assert label(text) is None
 
 
-@pytest.mark.parametrize("text", ["Yes, please.", "Please do.", "Sure, show me.", "No, I get it.", "yes"])
+@pytest.mark.parametrize(
+    "text", ["Yes, please.", "Please do.", "Sure, show me.", "No, I get it.", "yes"]
+)
 def test_a_short_reply_to_the_question_an_answer_ends_in_is_a_follow_up(text):
     assert label(text, query=SUM_QUERY, answer=ASKING) is Label.FOLLOWUP
     assert label(text, query=SUM_QUERY, answer=SUM_ANSWER) is not Label.FOLLOWUP

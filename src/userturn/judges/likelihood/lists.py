@@ -113,7 +113,8 @@ SPEAKER = word_set("i im ive id me my mine we our us you your youre yours")
 """Persons of a dialogue: a user speaks of themself and to the assistant."""
 
 YES_NO = re.compile(
-    r"^\W*(?:yes|yeah|yep|yup|sure|please(?= do\b| go\b|\W*$)|no|nope|not \w+|go ahead|that would)\b",
+    r"^\W*(?:yes|yeah|yep|yup|sure|please(?=\W*$| (?:do|go)\b)|no|nope|not \w+|go ahead"
+    r"|that would)\b",
     re.IGNORECASE,
 )
 RUN = re.compile(r"([^\W\d_])\1{15}")
