@@ -1,5 +1,5 @@
 # The paper's steps as rules: prompts and weights -> generate -> score, perturb -> ground ->
-# classify -> tables -> figures. Rules schedule; what a step runs, and whether it must, is decided
+# classify -> tables -> figures -> report. Rules schedule; what a step runs, and whether it must, is decided
 # by DVC (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the files'
 # times: src/userturn/workflow/decision.py.
 from snakemake.exceptions import WorkflowError
@@ -52,6 +52,7 @@ localrules:
     score,
     tables,
     figures,
+    report,
 
 
 rule all:
@@ -61,6 +62,7 @@ rule all:
         "reports/metrics.json",
         "reports/tables",
         "reports/figures",
+        "reports/index.html",
         expand("data/weights/{model}/weights.json", model=PRETRAINED),
 
 
@@ -125,6 +127,7 @@ rule generate:
     output:
         answers="data/answers/{model}.parquet",
         user_turns="data/user_turns/{model}.parquet",
+        context="data/contexts/{model}.json",
     log:
         "logs/generate-{model}.log",
     threads: lambda wildcards: cores_of(wildcards.model)
@@ -292,3 +295,28 @@ rule figures:
         "figures: the paper's figures"
     shell:
         f"{REPRO} figures"
+
+
+rule report:
+    "One page with the result and the turns behind it."
+    input:
+        trigger=trigger("report"),
+        metrics=artifact("reports/metrics.json"),
+        tables=artifact("reports/tables"),
+        figures=artifact("reports/figures"),
+        entries=artifact("data/entries/models.json"),
+        contexts=artifact(*expand("data/contexts/{model}.json", model=PROBED)),
+        prompts=artifact(*PROMPTS),
+        answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
+        user_turns=artifact(*expand("data/user_turns/{model}.parquet", model=PROBED)),
+        controls=artifact(*expand("data/controls/{model}.parquet", model=PROBED)),
+        grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
+        labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
+    output:
+        report("reports/index.html", category="Report"),
+    log:
+        "logs/report.log",
+    message:
+        "report: one page with result and turns"
+    shell:
+        f"{REPRO} report"

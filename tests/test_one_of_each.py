@@ -10,9 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,14 @@ class Addition:
         text: What it holds.
         name_it: Has a study use it, where a study names such things.
         outcome: Whether the outputs in the current folder have it.
+        beside: Files that belong to it, as a template does: their paths and what they hold.
     """
 
     file: str
     text: str
     name_it: Callable[[Params], Any]
     outcome: Callable[[], bool]
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -199,6 +201,22 @@ FIGURE = Plot({"model": Kind.NAME, "characters": Kind.COUNT}, draw)
     lambda params: None,
     lambda: Path("reports/figures/lengths.svg").exists(),
 )
+PART = Addition(
+    "report/shortest.py",
+    """
+from userturn.report._part import Part
+
+
+def view(source):
+    return {"length": len(source.models)}
+
+
+PART = Part("Shortest", view)
+""",
+    lambda params: None,
+    lambda: "<p>Shortest of 2</p>" in Path("reports/index.html").read_text(),
+    {"report/templates/shortest.html.j2": "<p>Shortest of {{ length }}</p>"},
+)
 ENGINE = Addition(
     "engines/kinds/parrot.py",
     """
@@ -228,6 +246,7 @@ ADDITIONS = [
     pytest.param(JUDGE, id="judge kind"),
     pytest.param(TABLE, id="table"),
     pytest.param(FIGURE, id="figure"),
+    pytest.param(PART, id="part of the page"),
     pytest.param(ENGINE, id="engine"),
 ]
 PRESENT: list[Addition] = [param.values[0] for param in ADDITIONS]
@@ -277,6 +296,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert not file.exists()
         assert file.parent.is_dir()
         file.write_text(addition.text)
+        for name, text in addition.beside.items():
+            (source / "userturn" / name).write_text(text)
     riddles = [{"riddle": f"What is {n}?", "solution": ""} for n in range(3)]
     (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in riddles))
     unset = ("USERTURN_CACHE", "USERTURN_STORE")

@@ -30,6 +30,7 @@ STAGES = {
     "calibrate",
     "tables",
     "figures",
+    "report",
 }
 
 
@@ -79,7 +80,7 @@ def test_pulled_clone_has_nothing_to_do(pulled: Clone) -> None:
 
 def test_figure_parameter_runs_figures(pulled: Clone) -> None:
     pulled.edit(change_dpi)
-    assert_both_run(pulled, {"figures"})
+    assert_both_run(pulled, {"figures", "report"})
 
 
 def test_added_temperature_runs_generate_and_what_follows(pulled: Clone) -> None:
@@ -118,11 +119,11 @@ def test_an_entry_that_the_study_does_not_use_reaches_no_stage_but_entries(pulle
 
 def test_an_entry_reaches_the_stages_that_use_it(pulled: Clone) -> None:
     pulled.edit(lambda params: params["model"]["alpha"].update(family="other family"))
-    assert_both_run(pulled, {"entries", "tables", "figures"})
+    assert_both_run(pulled, {"entries", "tables", "figures", "report"})
 
 
 def test_changed_code_runs_its_stage_and_stops_at_equal_bytes(pulled: Clone) -> None:
-    downstream = {"classify@alpha", "tables", "figures"}
+    downstream = {"classify@alpha", "tables", "figures", "report"}
     for _ in range(2):  # the second time Snakemake knows the bytes that the triggers had
         with (pulled.path / "src/userturn/stages/classify.py").open("a") as file:
             file.write("\n# a comment\n")
@@ -194,7 +195,7 @@ def test_lost_artifact_is_restored_and_nothing_runs(
     harm(path)
     run = copied.snakemake()
     assert run.status == 0, run.text
-    assert run.scheduled == {"classify@alpha", "tables", "figures"}
+    assert run.scheduled == {"classify@alpha", "tables", "figures", "report"}
     assert run.executed == set()
     assert path.read_bytes() == before
     copied.assert_clean()
@@ -203,7 +204,7 @@ def test_lost_artifact_is_restored_and_nothing_runs(
 def test_switch_between_two_studies_and_back(copied: Clone) -> None:
     copied.git("switch", "--quiet", "--create", "small")
     copied.edit(change_dpi)
-    assert copied.snakemake().executed == {"figures"}
+    assert copied.snakemake().executed == {"figures", "report"}
     copied.git("commit", "--quiet", "--all", "--message=Small figures")
     for branch in ("main", "small"):
         copied.git("switch", "--quiet", branch)
@@ -241,7 +242,7 @@ def test_forced_jobs_are_decided_by_dvc(
 def test_experiment_changes_a_parameter(copied: Clone) -> None:
     run = copied.dvc("exp", "run", "--name", "coarse", "--set-param", "figures.dpi=90")
     assert run.status == 0, run.text
-    assert run.executed == {"figures"}
+    assert run.executed == {"figures", "report"}
     assert "coarse" in copied.dvc("exp", "list").text
     copied.assert_clean()
 
@@ -271,7 +272,7 @@ def test_unreachable_remote_is_a_warning(copied: Clone, url: str, reason: str) -
     assert run.status == 0, run.text
     assert "the remote 'folder' cannot be read" in run.text
     assert reason in run.text
-    assert run.executed == {"figures"}
+    assert run.executed == {"figures", "report"}
 
 
 def test_second_run_is_refused_and_the_first_goes_on(copied: Clone) -> None:

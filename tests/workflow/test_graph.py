@@ -97,7 +97,7 @@ def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("params", "count"), [(LAPTOP, 1 + 3 + 1 + 5 + 3), (ELEVEN, 1 + 5 + 13 + 5 * 11 + 3)]
+    ("params", "count"), [(LAPTOP, 1 + 3 + 1 + 5 + 4), (ELEVEN, 1 + 5 + 13 + 5 * 11 + 4)]
 )
 def test_rules_are_the_stages(
     params: dict[str, Any], count: int, tmp_path: Path, tool_env: dict[str, str]
@@ -128,6 +128,7 @@ def test_graphs_print(planted: Clone) -> None:
         "calibrate",
         "tables",
         "figures",
+        "report",
     ]
     for option in ("--dag", "--rulegraph"):
         text = planted.snakemake(option).text

@@ -15,7 +15,7 @@ from .conftest import Clone
 
 pytestmark = pytest.mark.slow
 
-AFTERWARDS = {"entries", "classify@alpha", "tables", "figures"}
+AFTERWARDS = {"entries", "classify@alpha", "tables", "figures", "report"}
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_pushed_here_pulled_there(
 
     there.edit(change_dpi)  # without weights and without an engine
     run = there.snakemake()
-    assert run.executed == {"figures"}, run.text
+    assert run.executed == {"figures", "report"}, run.text
     assert not (there.path / ".cache" / "weights").exists()
 
 

@@ -23,16 +23,16 @@ def affected(folder: str) -> set[str]:
         made = {out.split("/")[1] for before in stale for out in GRAPH[before]["outs"]}
         if any(dep.startswith(f"data/{kind}") for dep in GRAPH[name]["deps"] for kind in made):
             stale.add(name)
-    return stale | ({"figures"} if "tables" in stale else set())
+    return stale | ({"figures", "report"} if "tables" in stale else set())
 
 
 @pytest.mark.parametrize(
     ("folder", "stale"),
     [
-        ("verifiers", {"score", "tables", "figures"}),
+        ("verifiers", {"score", "tables", "figures", "report"}),
         ("prompts/kinds", set(stages.ORDER) - {"entries", "weights"}),
-        ("judges/kinds", {"classify", "tables", "figures"}),
-        ("tables", {"tables", "figures"}),
+        ("judges/kinds", {"classify", "tables", "figures", "report"}),
+        ("tables", {"tables", "figures", "report"}),
     ],
 )
 def test_an_edit_makes_stale_what_it_can_change(folder: str, stale: set[str]) -> None:

@@ -57,7 +57,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, slug in stages.instances(STUDY):
             if name in MADE:
                 stages.run(STUDY, name, slug)
-        for out in ("metrics.json", "headline/m.json", "tables/rates.csv", "figures/shares.svg"):
+        made = ("index.html", "metrics.json", "headline/m.json", "tables/rates.csv")
+        for out in (*made, "figures/shares.svg"):
             (paths.REPORTS / out).parent.mkdir(parents=True, exist_ok=True)
             (paths.REPORTS / out).write_text(out)
         record()
@@ -79,10 +80,13 @@ def record() -> None:
         "calibrate": [paths.DATA / "calibration"],
         "tables": [paths.REPORTS / name for name in ("headline", "metrics.json", "tables")],
         "figures": [paths.REPORTS / "figures"],
+        "report": [paths.REPORTS / "index.html"],
     }
     for name, slug in stages.instances(STUDY):
         if name in kinds and slug:
             outs[f"{name}@{slug}"] = [paths.artifact(kind, slug) for kind in kinds[name]]
+            if name == "generate":
+                outs[f"{name}@{slug}"].append(paths.context(slug))
     lock = {
         stage: {"outs": [{"path": str(path), "md5": md5(path)} for path in made]}
         for stage, made in outs.items()
@@ -117,7 +121,7 @@ def test_a_finished_study_is_sound(study: Path) -> None:
     found = verify(STUDY)
     assert found.problems == ()
     assert found.not_recomputed == ()
-    assert found.files == 14
+    assert found.files == 16
 
 
 def test_ids_are_not_recomputed_without_the_model(study: Path) -> None:

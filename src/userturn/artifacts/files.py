@@ -105,14 +105,14 @@ def read(path: Path, kind: str) -> pl.DataFrame:
     return frame
 
 
-def prune(folder: Path, keep: Iterable[str]) -> list[Path]:
-    """Delete Parquet files of slugs that the study no longer has, and return them.
+def prune(folder: Path, keep: Iterable[str], suffix: str = ".parquet") -> list[Path]:
+    """Delete files of slugs that the study no longer has, and return them.
 
     Stages that gather a folder depend on the whole of it, so a leftover file would make the same
     study look changed on another clone. DVC's cache still has what is deleted here.
     """
     wanted = set(keep)
-    stray = [path for path in sorted(folder.glob("*.parquet")) if path.stem not in wanted]
+    stray = [path for path in sorted(folder.glob(f"*{suffix}")) if path.stem not in wanted]
     for path in stray:
         path.unlink(missing_ok=True)  # another stage may do the same
     return stray

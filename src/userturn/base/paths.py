@@ -21,6 +21,11 @@ def artifact(kind: str, slug: str) -> Path:
     return DATA / kind / f"{slug}.parquet"
 
 
+def context(slug: str) -> Path:
+    """File with the exact context of one of a model's user turns, to show it."""
+    return DATA / "contexts" / f"{slug}.json"
+
+
 def entries(name: str) -> Path:
     """File of the registry's entries of one kind that the study uses: `judges`, `models`, ...
 

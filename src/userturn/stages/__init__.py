@@ -18,7 +18,7 @@ FIRST = ("entries",)
 PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)
 PER_MODEL = ("generate", "score", "perturb", "ground", "classify")
-WHOLE_STUDY = ("calibrate", "tables", "figures")
+WHOLE_STUDY = ("calibrate", "tables", "figures", "report")
 FOLDERS_PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 ORDER = (*FIRST, *PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
 

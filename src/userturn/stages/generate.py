@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 from userturn.artifacts import files, provenance
 from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
+from userturn.base.files import write_text
 from userturn.study.slices import slice_of
 from userturn.study.study import Study
 from userturn.turns.completer import Completer
+from userturn.turns.example import example
 from userturn.turns.planner import Planner
 from userturn.turns.rows import answer_row, requests, turn_row
 
@@ -20,7 +23,7 @@ TURNS_ALONE = ("generate.context", "generate.user_turn")
 
 
 def run(study: Study, slug: str) -> None:
-    """Write `data/answers/<slug>.parquet` and `data/user_turns/<slug>.parquet`.
+    """Write `data/answers/<slug>.parquet`, `data/user_turns/<slug>.parquet` and one context.
 
     Raises:
         TemplateError: The model's chat template cannot carry the conversation.
@@ -41,6 +44,8 @@ def run(study: Study, slug: str) -> None:
     for kind, rows, others in (("answers", answers, TURNS_ALONE), ("user_turns", turns, ())):
         params = slice_of(study, stage, without=others)
         files.write(paths.artifact(kind, slug), kind, rows, provenance.of(stage, params, **facts))
+    shown = example(chat, study.generate.context, items, answers, turns)
+    write_text(paths.context(slug), json.dumps(shown, ensure_ascii=False) + "\n")
     skipped = [row["skipped"] for row in [*answers, *turns] if row["skipped"]]
     if skipped:
         log.warning("%s: %d rows skipped, first reason: %s", stage, len(skipped), skipped[0])
