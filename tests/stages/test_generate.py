@@ -91,6 +91,27 @@ def read(kind: str) -> pl.DataFrame:
 GENERATE = ("prompts", "weights", "generate")
 
 
+def test_one_context_is_kept_token_by_token(run: Run) -> None:
+    run(*GENERATE)
+    kept = json.loads(paths.context("fake").read_text())
+    assert kept["item"] not in SKIPPED, "the first prompt that has a turn"
+    turns = read("user_turns").filter(item=kept["item"], temperature=0)
+    assert len(kept["tokens"]) == turns["context_tokens"][0]
+    (query,) = (row["prompt"] for row in PROMPTS if row["id"] == kept["item"])
+    answer = read("answers").filter(item=kept["item"])["text"][0]
+    spelled = "".join(text for _, text, _ in kept["tokens"])
+    assert query in spelled
+    assert answer in spelled
+    controls = {text for _, text, control in kept["tokens"] if control}
+    assert "<|im_start|>" in controls
+
+
+def test_without_any_turn_no_context_is_kept(run: Run) -> None:
+    Path("prompts.jsonl").write_text(json.dumps({"id": "empty", "prompt": " "}) + "\n")
+    run(*GENERATE)
+    assert json.loads(paths.context("fake").read_text()) == {}
+
+
 def test_every_wanted_row_is_there_and_says_how_it_ended(run: Run) -> None:
     run(*GENERATE, "perturb")
     answers, turns, controls = read("answers"), read("user_turns"), read("controls")

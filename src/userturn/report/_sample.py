@@ -1,9 +1,9 @@
 """Which turns the page holds.
 
 A stratum is what shares model, dataset, condition, temperature and the primary judge's label. Every
-stratum gives its first turn, then every one its second, and so on until the page is full; so a rare
-label is not crowded out. Inside a stratum the prompts stand in an order that the study's seed
-gives, the same in all strata, so that the turns of one prompt come in together.
+stratum gives its first turn, then every one its second, and so on until the page is full, by turns
+or by text; so a rare label is not crowded out. Inside a stratum the prompts stand in an order that
+the study's seed gives, the same in all strata, so that the turns of one prompt come in together.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from userturn.artifacts import files
 from userturn.artifacts.schemas import PROMPT_KEY, SHOWN, TURN_KEY
+from userturn.artifacts.turns import frame
 from userturn.base import paths
 from userturn.base.seeds import rank
 from userturn.study.study import Study
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
 MOST = 5000
 """Turns in the page."""
+MOST_BYTES = 11_000_000
+"""Text in the page, so that it opens at once: turns twice, for their words, and answers once."""
 RULE = (
     "A stratum is what shares model, dataset, condition, temperature and the headline judge's "
-    "label. Every stratum gives its first turn, then every one its second, until the page is full; "
-    "inside a stratum the prompts stand in a seeded order, the same in all."
+    "label. Every stratum gives its first turn, then every one its second, until there are "
+    f"{MOST:,} turns or {MOST_BYTES // 10**6} MB of text; inside a stratum the prompts stand in a "
+    "seeded order, the same in all."
 )
 STRATUM = ("model", "dataset", "condition", "temperature", "label")
 
@@ -53,8 +57,13 @@ class Sample:
         return self.keys.filter(model=slug).drop("model")
 
 
-def draw(study: Study, most: int = MOST) -> Sample:
+def draw(study: Study, most: int = MOST, most_bytes: int = MOST_BYTES) -> Sample:
     """Draw turns for the page.
+
+    Args:
+        study: The study.
+        most: Turns that are drawn at most.
+        most_bytes: Text that they may have.
 
     Raises:
         ArtifactError: The labels of a model are missing, corrupt, or of another study.
@@ -86,7 +95,25 @@ def draw(study: Study, most: int = MOST) -> Sample:
         .sort("turn", "place", maintain_order=True)
         .head(most)
     )
+    fitting = _sizes(study, chosen).filter(pl.col("bytes").cum_sum() <= most_bytes)
     keys = turns.select("model", *TURN_KEY).join(
-        chosen, on=("model", *TURN_KEY), how="semi", maintain_order="left"
+        fitting, on=("model", *TURN_KEY), how="semi", maintain_order="left"
     )
     return Sample(keys, turns.height)
+
+
+def _sizes(study: Study, chosen: pl.DataFrame) -> pl.DataFrame:
+    """The turns with the `bytes` that each adds to the page: an answer counts where it is new."""
+    import polars as pl
+
+    texts = pl.concat(
+        frame(study, slug)
+        .join(chosen.filter(model=slug), on=TURN_KEY, how="semi")
+        .select(pl.lit(slug).alias("model"), *TURN_KEY, "text", "shown")
+        for slug in ordered(study)
+    )
+    new = pl.col("shown").is_first_distinct()
+    size = 2 * pl.col("text").str.len_bytes() + pl.col("shown").str.len_bytes() * new
+    return chosen.join(
+        texts, on=("model", *TURN_KEY), how="left", maintain_order="left"
+    ).with_columns(bytes=size.fill_null(0))

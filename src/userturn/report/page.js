@@ -7,7 +7,8 @@
   const HIDDEN = new RegExp(data.hidden, "g");
   const STEP = 25; // turns that are added to the list at once
   const FIELDS = ["model", "dataset", "condition", "temperature", "label", "judge", "order"];
-  const nats = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;
+  const minus = (digits) => (Number(digits) ? digits.replace("-", "−") : digits.replace("-", ""));
+  const nats = (value) => `${value < 0 ? "" : "+"}${minus(value.toFixed(1))}`;
 
   const turns = data.turns.map((row, place) => {
     const [model, prompt, condition, temperature, sample, answer, text, end, uptake, words,
@@ -114,8 +115,7 @@
     const probability = turn.judged[judge]?.[1] ?? null;
     if (probability !== null) inside.push(make("span", "", `p(follow-up) ${probability.toFixed(2)}`));
     if (turn.uptake !== null) {
-      inside.push(make("span", "", `uptake ${turn.uptake < 0 ? "−" : ""}` +
-        `${Math.abs(turn.uptake).toFixed(2)} nats per token`));
+      inside.push(make("span", "", `uptake ${minus(turn.uptake.toFixed(2))} nats per token`));
     }
     if (turn.end === "length") inside.push(make("span", "quiet", "cut at the limit"));
     return make("p", "facts-line", ...inside);
@@ -127,14 +127,16 @@
       (turn.sample ? ` · sample ${turn.sample + 1}` : "");
   }
 
+  const several = data.judges.length > 1;
   function judgements(turn) {
     return turn.judged.flatMap((judged, judge) => {
       if (judged === null) return [];
       const [label, probability, reason, ...quotes] = judged;
-      const line = make("p", "reason", make("b", "", data.judges[judge]), ": ",
-        labelName(label).replaceAll("_", " "),
-        probability === null ? "" : `, p(follow-up) ${probability.toFixed(2)}`,
-        ...(reason ? [" · ", ...visible(reason)] : []));
+      const said = [...(several ? [labelName(label).replaceAll("_", " "),
+        probability === null ? "" : `, p(follow-up) ${probability.toFixed(2)}`] : []),
+      ...(several && reason ? [" · "] : []), ...visible(reason)];
+      if (said.length === 0) return [];
+      const line = make("p", "reason", "Judge ", make("b", "", data.judges[judge]), ": ", ...said);
       for (const quote of quotes) line.append(" · “", ...visible(quote), "”");
       return [line];
     });
@@ -233,7 +235,8 @@
       link.href = `#turn=${encodeURIComponent(other.id)}`;
       const part = make("article", "card", make("h3", "", link));
       if (other.answer !== turn.answer) {
-        part.append(box(`Its answer (${behind(other)})`, "answer", ...visible(other.answer)));
+        const changed = data.conditions[other.condition] === "base" ? "answer" : "answer changed";
+        part.append(box(`Its answer (${behind(other)})`, changed, ...visible(other.answer)));
       }
       part.append(turnBox(other), facts(other, data.primary));
       return part;
@@ -246,6 +249,9 @@
       make("div", "side", ...columns));
     element("one").hidden = false;
     element("browser").hidden = true;
+    for (const text of element("one").querySelectorAll(".side .changed")) {
+      text.scrollTop = text.scrollHeight; // most perturbations change the end of an answer
+    }
   }
 
   // --- addresses ---
