@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from chromium import NEEDED, chromium
 from synthetic import make_study, write_artifacts
 from userturn.annotate import server
 from userturn.artifacts.labels import MEANING, Label
 from userturn.judges.human import labels as human
 from userturn.judges.human import sample
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER),
-        reason="no Chromium to drive (Debian packages chromium, chromium-driver)",
-    ),
-]
+pytestmark = NEEDED
 
 ITEMS = 300
 KEYS = [str(number) for number in range(1, 9)]
@@ -61,23 +54,8 @@ def hostile(kind, slug, row):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory) -> Iterator:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    options.unhandled_prompt_behavior = "ignore"
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
-        f"--user-data-dir={profile}", "--window-size=1280,860",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SE_OFFLINE", "true")
-        driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(10)
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @contextmanager
