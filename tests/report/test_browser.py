@@ -114,15 +114,15 @@ def test_it_opens_at_once_and_filters_5000_turns_in_a_blink(look):
     assert opened < 2000
     assert size < 15_000_000
     assert count(driver) == "5,000 turns"
-    took = {
-        what: driver.execute_async_script(TIMED, *what)
+    took = {  # the best of three: the machine may be busy
+        what: min(driver.execute_async_script(TIMED, *what) for _ in range(3))
         for what in (
             ("label", "followup"), ("label", ""), ("dataset", "gsm8k"), ("order", "uptake-down"),
             ("search", "subtract"), ("search", "nowhere at all"), ("search", ""),
         )
     }  # fmt: skip
     print(f"opened in {opened} ms, {size / 1e6:.1f} MB;", took)
-    assert max(took.values()) < 200 + 60, "60 ms of it the page waits for the next key"
+    assert max(took.values()) < 200
 
 
 def test_filters_search_order_and_address_agree(look):
@@ -157,12 +157,16 @@ def test_filters_search_order_and_address_agree(look):
 
 def test_a_number_leads_to_its_turns(look):
     driver = look()
-    links = driver.find_elements("css selector", "#answer .rates td a")
-    wanted = links[0].text
-    driver.execute_script("arguments[0].click()", links[0])
+    rate, turns = driver.find_elements("css selector", "#answer .rates td a")[:2]
+    wanted = turns.text
+    driver.execute_script("arguments[0].click()", turns)
     driver.execute_async_script("setTimeout(arguments[0], 100)")
     assert count(driver).split()[0] in wanted
-    assert driver.execute_script("return document.activeElement !== null")
+    driver.execute_script("arguments[0].click()", rate)
+    driver.execute_async_script("setTimeout(arguments[0], 100)")
+    assert "label=followup" in driver.current_url
+    share = float(rate.find_element("tag name", "data").get_attribute("value"))
+    assert int(count(driver).split()[0]) == round(share * int(wanted.split()[0]))
 
 
 def test_one_turn_and_its_prompts_others(look):

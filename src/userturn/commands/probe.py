@@ -106,7 +106,7 @@ def run_probe(probed: Probed, out: Path, dry_run: bool) -> None:
             log.info("stage %s", stages.full_name(name, slug))
             stages.run(study, name, slug)
         _print_rates()
-    log.info("tables, figures and ten turns per label: %s", out / "reports")
+    log.info("the result and the turns on one page: %s", out / "reports/index.html")
 
 
 def probe_study(probed: Probed) -> Study:

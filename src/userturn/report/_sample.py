@@ -106,6 +106,7 @@ def _sizes(study: Study, chosen: pl.DataFrame) -> pl.DataFrame:
     """The turns with the `bytes` that each adds to the page: an answer counts where it is new."""
     import polars as pl
 
+    keys = ("model", *TURN_KEY)
     texts = pl.concat(
         frame(study, slug)
         .join(chosen.filter(model=slug), on=TURN_KEY, how="semi")
@@ -114,6 +115,8 @@ def _sizes(study: Study, chosen: pl.DataFrame) -> pl.DataFrame:
     )
     new = pl.col("shown").is_first_distinct()
     size = 2 * pl.col("text").str.len_bytes() + pl.col("shown").str.len_bytes() * new
-    return chosen.join(
-        texts, on=("model", *TURN_KEY), how="left", maintain_order="left"
-    ).with_columns(bytes=size.fill_null(0))
+    return (
+        chosen.join(texts, on=keys, how="left", maintain_order="left")
+        .with_columns(bytes=size.fill_null(0))
+        .drop("text", "shown")
+    )

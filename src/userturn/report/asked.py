@@ -18,7 +18,7 @@ SIGNS = {"\n": "⏎", "\t": "⇥"}
 
 
 def view(source: Source) -> Mapping[str, Any]:
-    """The example of the first model that has one, or why there is none."""
+    """The example of the first model that has one, or why the first has none."""
     reasons = []
     for model in source.models:
         path = paths.context(model.slug)

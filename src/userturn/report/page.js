@@ -5,7 +5,7 @@
   const element = (id) => document.getElementById(id);
   const data = JSON.parse(element("data").textContent);
   const HIDDEN = new RegExp(data.hidden, "g");
-  const STEP = 25; // turns that are added to the list at once
+  const STEP = 20; // turns that are added to the list at once
   const FIELDS = ["model", "dataset", "condition", "temperature", "label", "judge", "order"];
   const minus = (digits) => (Number(digits) ? digits.replace("-", "−") : digits.replace("-", ""));
   const nats = (value) => `${value < 0 ? "" : "+"}${minus(value.toFixed(1))}`;
@@ -310,13 +310,15 @@
     element(name).append(...given, ...options.map(([value, text]) => new Option(text, value)));
   }
 
-  let waiting = 0;
   function changed() {
+    history.replaceState(null, "", "#turns?" + query());
+    update();
+  }
+
+  let waiting = 0;
+  function typed() {
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      history.replaceState(null, "", "#turns?" + query());
-      update();
-    }, 60);
+    waiting = setTimeout(changed, 60); // for the next key
   }
 
   const same = (names) => names.map((name) => [name, name.replaceAll("_", " ")]);
@@ -328,7 +330,7 @@
   offer("judge", data.judges.map((name) => [name, name]), null);
   set("judge", "");
   for (const name of FIELDS) element(name).addEventListener("change", changed);
-  element("search").addEventListener("input", changed);
+  element("search").addEventListener("input", typed);
   element("filters").addEventListener("submit", (event) => event.preventDefault());
   element("filters").addEventListener("reset", () => {
     setTimeout(() => {

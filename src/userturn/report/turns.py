@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from userturn.artifacts.labels import MEANING
 from userturn.report._block import block
 from userturn.report._part import Part, Source
 from userturn.report._sample import RULE
@@ -14,14 +13,15 @@ from userturn.report._text import json_block
 
 def view(source: Source) -> Mapping[str, Any]:
     """The sample as JSON, and what it is a sample of."""
-    sample = source.sample
+    sample, ground = source.sample, source.study.ground
     return {
         "data": json_block(block(source)),
         "held": sample.keys.height,
         "total": sample.total,
         "whole": sample.whole,
         "rule": RULE,
-        "meanings": {label.value: meaning for label, meaning in MEANING.items()},
+        "neutral": " or ".join(f"“{text}”" for text in ground.neutral),
+        "scorer": ground.scorer,
     }
 
 
