@@ -215,6 +215,31 @@ def test_the_block_holds_turns_as_they_are():
     assert block["judges"] == ["likelihood"]
 
 
+def test_every_judge_says_what_it_thinks():
+    judged = {"judges": ["likelihood", "reader"], "primary": "likelihood"}
+    study = make_study(samples=1, classify=judged, judge={"reader": {"type": "local"}})
+
+    def quoting(kind, slug, row):
+        if kind == "labels" and row["judge"] == "reader":
+            if row["item"] == "0001":
+                return {**row, "label": None, "invalid": "no JSON"}
+            return {**row, "evidence_turn": "subtract", "evidence_answer": ""}
+        return row
+
+    ours = made(study, items=4, edit=quoting)
+    block = ours.block
+    assert block["judges"] == ["likelihood", "reader"]
+    assert block["primary"] == 0
+    for _, prompt, *_, (first, second) in block["turns"]:
+        assert len(first) == 3
+        if block["prompts"][prompt][1] == "0001":
+            assert second == [-1, None, "no JSON"]
+        else:
+            assert second[1:] == [None, "made up", "subtract"]
+    assert "By the other judges" in ours.prose
+    assert any("judge=reader" in href for href in ours.links)
+
+
 def test_words_have_the_gains_of_their_tokens():
     turn = {
         "text": "Why 𝕏pinch\noff?",
