@@ -1,7 +1,7 @@
 # The paper's steps as rules: prompts and weights -> generate -> score, perturb -> ground ->
-# classify -> tables -> figures -> report. Rules schedule; what a step runs, and whether it must, is decided
-# by DVC (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the files'
-# times: src/userturn/workflow/decision.py.
+# classify -> tables -> figures -> report. Rules schedule; what a step runs, and whether it must, is
+# decided by DVC (dvc.yaml, the same graph). How that decision reaches Snakemake, whatever the
+# files' times: src/userturn/workflow/decision.py.
 from snakemake.exceptions import WorkflowError
 
 from userturn.base.errors import UserturnError

@@ -46,6 +46,7 @@ def prune(study: Study) -> None:
     """
     for kind in FOLDERS_PER_MODEL:
         files.prune(paths.DATA / kind, study.models.probe)
+    files.prune(paths.DATA / "contexts", study.models.probe, suffix=".json")
     files.prune(paths.DATA / "prompts", study.prompts.datasets)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from userturn import report
-from userturn.artifacts import files
-from userturn.base import paths
 from userturn.base.files import write_text
 from userturn.report._page import render
 from userturn.report._part import read_source
@@ -17,5 +15,4 @@ def run(study: Study) -> None:
     Raises:
         ArtifactError: An artifact is missing, unreadable, or from another study.
     """
-    files.prune(paths.DATA / "contexts", study.models.probe, suffix=".json")
     write_text(report.PAGE, render(read_source(study)))
