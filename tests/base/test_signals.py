@@ -56,6 +56,7 @@ def run_and_signal(code: str, number: int) -> tuple[int, str, float]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("work", [PLAIN, DEAF], ids=["plain", "deaf"])
+@pytest.mark.slow
 def test_a_signal_ends_the_process_within_seconds(work: str, number: int) -> None:
     code = f"signals.end_this_process(); print('{READY}', flush=True)\n{work}"
     status, _, seconds = run_and_signal(code, number)

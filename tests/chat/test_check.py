@@ -59,6 +59,7 @@ ENDLESS = (
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 def test_a_template_that_loops_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("userturn.chat.template.LONGEST_S", 0.2)
     chat = Chat(tokenizer(ENDLESS + CHATML, PLAIN, eos="<|im_end|>"), {})

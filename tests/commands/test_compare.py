@@ -57,6 +57,7 @@ def make(name: str, edit: Edit = same, items: int = 8, **keys: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_prompts_are_paired_by_their_text_whatever_they_are_called(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -75,6 +76,7 @@ def test_prompts_are_paired_by_their_text_whatever_they_are_called(
     assert made["notes"] == []
 
 
+@pytest.mark.slow
 def test_it_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = make("first"), make("second", temperatures=[0.0, 1.0], conditions=["truncate"])
     compare.run_compare(first, second, as_json=False)
@@ -84,6 +86,7 @@ def test_it_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert "p (Holm)" in text
 
 
+@pytest.mark.slow
 def test_models_are_paired_by_name_or_each_with_each() -> None:
     a, b, c = make("a", models=MODELS), make("b", models={"one": ("a", 1.0)}), make("c")
     both, one, other = (compare.read(folder) for folder in (a, b, c))
@@ -94,6 +97,7 @@ def test_models_are_paired_by_name_or_each_with_each() -> None:
         compare.models(one, one)
 
 
+@pytest.mark.slow
 def test_p_values_are_corrected_over_the_whole_comparison() -> None:
     first = make("first", followups(2), temperatures=[0.0, 0.7])
     second = make("second", followups(6), temperatures=[0.0, 0.7])

