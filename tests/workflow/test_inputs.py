@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 TOOLS = ("snakemake", "dvc")
 ALPHA = {f"{name}@alpha" for name in ("generate", "score", "perturb", "ground", "classify")}
-SHOWN = {"tables", "figures"}
+SHOWN = {"tables", "figures", "report"}
 SECOND = {"entries", "prompts@second", *ALPHA, *SHOWN}
 """What runs behind the second dataset."""
 LOCAL_MODEL = {"entries", "weights@alpha", *ALPHA, *SHOWN}

@@ -44,7 +44,7 @@ def run(study: Study, slug: str) -> None:
     for kind, rows, others in (("answers", answers, TURNS_ALONE), ("user_turns", turns, ())):
         params = slice_of(study, stage, without=others)
         files.write(paths.artifact(kind, slug), kind, rows, provenance.of(stage, params, **facts))
-    shown = example(chat, study.generate.context, items, answers, turns)
+    shown = example(chat, items, wanted)
     write_text(paths.context(slug), json.dumps(shown, ensure_ascii=False) + "\n")
     skipped = [row["skipped"] for row in [*answers, *turns] if row["skipped"]]
     if skipped:
