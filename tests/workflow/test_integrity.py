@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def test_verify_finds_harm_and_names_its_mend(copied: Clone) -> None:
     sound = copied.userturn("verify")
     assert sound.status == 0, sound.text
-    assert "19 artifacts: all whole" in sound.text
+    assert "20 artifacts: all whole" in sound.text
     flip_one_byte(copied.path / LABELS)
     with (copied.path / "reports/tables/rates.csv").open("a") as file:
         file.write("\n")
