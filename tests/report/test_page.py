@@ -15,7 +15,7 @@ import pytest
 
 from hostile import HOSTILE
 from synthetic import ELEVEN, ONE, held_out, make_study, write_artifacts
-from userturn import report, stages
+from userturn import report
 from userturn.artifacts.schemas import TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import ArtifactError

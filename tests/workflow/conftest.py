@@ -41,6 +41,8 @@ def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> di
     source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
     pretrained = list(dict.fromkeys([*models, scorer, spare]))
     params["prompts"] = {"datasets": datasets, "items": 3}
+    params["generate"]["user_turn"]["samples"] = 2
+    params["perturb"]["conditions"] = ["truncate", "ask", "swap", "close"]
     params["models"] = {"pretrained": pretrained, "trained": [], "probe": models}
     params["ground"]["scorer"] = params["classify"]["judge_model"] = scorer
     params["model"] = {

@@ -135,7 +135,9 @@ def test_status_while_a_run_is_at_work(copied: Clone) -> None:
         done = copied.userturn("status")
         assert done.status == 0, done.text
         _, turns = fields("generate@alpha", done.text)
-        assert turns[:7] == ["user", "turns", "at", "work", "21", "15", "6"]
+        assert turns[:5] == ["user", "turns", "at", "work", "21"]
+        finished, to_send = map(int, turns[5:7])
+        assert (finished + to_send, to_send > 0) == (21, True)  # one may end while it is counted
     finally:
         start = time.monotonic()
         run.send_signal(signal.SIGINT)  # to this one process: the stage ends, too
