@@ -182,7 +182,8 @@ def status() -> None:
 def verify() -> None:
     """Check every artifact of the study: schema, provenance, hash in dvc.lock, request of each row.
 
-    Exit status 1 where anything is wrong.
+    Exit status 1 where anything is wrong. A study made anew on another kind of CPU is whole, too:
+    its likelihoods may differ by 0.001, and dvc.lock with them; labels, rates and tables do not.
     """
     from rich.console import Console
     from rich.table import Column, Table
