@@ -87,7 +87,8 @@ def test_every_number_is_that_of_the_library(tmp_path):
 
 @pytest.mark.slow
 def test_the_study_s_judge_is_held_against_turns_that_it_was_not_fitted_on(tmp_path):
-    quality.write(frame(), STUDY, tmp_path)
+    sets = STUDY.calibrate.model_copy(update={"sets": ["gold_ifbench"]})
+    quality.write(frame(), STUDY.model_copy(update={"calibrate": sets}), tmp_path)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["given_was_fitted_on"] == ["gold_ifbench"], "by another entry of its texts"
     held = calibration.read(calibration.SHIPPED).held_out

@@ -342,7 +342,7 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
     turns = [{**row, **done, "text": item.turn} for row, item in zip(rows, wanted, strict=True)]
     put("user_turns", "smollm2_135m", turns)
     put("controls", "smollm2_135m", [])
-    put("grounding", "smollm2_135m", [{**row, "tokens": 0} for row in rows])
+    put("grounding", "smollm2_135m", [{**row, "tokens": 0, "against": "shown"} for row in rows])
 
     command = [sys.executable, "-c", CLASSIFY]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
