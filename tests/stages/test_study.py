@@ -62,7 +62,7 @@ def test_same_seed_same_bytes_and_another_seed_others(
     }
 
     labels = files.read(paths.artifact("labels", MODEL), "labels")
-    assert labels.height == 3 * (1 + 2 + 4 + 1)
+    assert labels.height == 3 * (1 + 2 + 3 + 1)
     assert set(labels["label"].drop_nulls()) <= set(Label)
     measures = files.read(paths.artifact("grounding", MODEL), "grounding")
     scored = measures.filter(pl.col("tokens") > 0)

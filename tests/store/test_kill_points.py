@@ -122,8 +122,10 @@ def prepare() -> Callable[[], None]:
     patch = pytest.MonkeyPatch()
     patch.setattr(planner, "load_chat", lambda *_: chat)
     patch.setattr(generate, "read_prompts", lambda _: SimpleNamespace(to_dicts=lambda: items))
-    for owner, name in ((Chat, "user_context"), (Chat, "answer_context"), (Chat, "decode")):
-        patch.setattr(owner, name, lru_cache(None)(getattr(owner, name)))
+    for name in ("user_context", "answer_context"):
+        patch.setattr(Chat, name, lru_cache(None)(getattr(Chat, name)))
+    decode = lru_cache(None)(Chat.decode)
+    patch.setattr(Chat, "decode", lambda chat, ids: decode(chat, tuple(ids)))
     patch.setattr(Request, "id", property(lru_cache(None)(Request.id.fget)))
     with pytest.MonkeyPatch.context() as dry:
         dry.setenv("USERTURN_STORE", "dry")
