@@ -16,6 +16,8 @@ from userturn.chat.chat import Chat
 from userturn.chat.messages import Message, alternating
 from userturn.chat.template import passable
 
+pytestmark = pytest.mark.slow
+
 SYSTEM = Message("system", "Be terse.")
 
 

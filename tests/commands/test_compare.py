@@ -16,6 +16,8 @@ from userturn.study.study import Registry
 from userturn.study.yaml import dump_mapping
 from userturn.tables import _adjusted
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[str, str, dict[str, Any]], dict[str, Any] | None]
 MODELS = {"one": ("a", 1.0), "two": ("a", 2.0)}
 

@@ -15,6 +15,8 @@ from userturn.judges.llm.injections import PAIRS
 from userturn.stages.weights import run as make_weights
 from userturn.study.study import Study
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = 30
 KINDS = {
     "followup": "Why does the {n} matter?",

@@ -19,6 +19,8 @@ from userturn.base.errors import EngineError
 from userturn.engines import http
 from userturn.engines.http import Server
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-very-secret-0123456789"
 BOMB = gzip.compress(b"[" * 10**8)
 

@@ -17,6 +17,8 @@ from userturn.models import sources, wheels
 from userturn.models.fetched import sha256
 from userturn.study.sources import FileSource, GeneratorSource, HubSource, WheelSource
 
+pytestmark = pytest.mark.slow
+
 BODY = b'{"prompt": "Hello"}\n'
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

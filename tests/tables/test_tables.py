@@ -24,6 +24,8 @@ from userturn.stats import power, quantify
 from userturn.tables import _adjusted
 from userturn.tables.examples import EXCERPT
 
+pytestmark = pytest.mark.slow
+
 ASKING = ("followup", "on_topic", "restatement")  # whose texts hold a question mark
 SKIPPED = {
     "skipped": "too long",

@@ -25,6 +25,8 @@ from userturn.store.kinds import COMPLETIONS
 from userturn.study.study import Study
 from userturn.turns.completer import Completer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STOP = tuple(sorted(SPECIALS))
 REQUESTS = [Request("w", (7,) * (1 + n % 9), Sampling(1.0, 1.0, 64, STOP), n) for n in range(1000)]

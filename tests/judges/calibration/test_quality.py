@@ -22,6 +22,8 @@ from userturn.judges.calibration import columns, quality
 from userturn.judges.likelihood import calibration
 from userturn.study.loading import load_study
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 STUDY = load_study(ROOT / "studies/laptop.yaml")
 

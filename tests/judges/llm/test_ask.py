@@ -34,6 +34,8 @@ from userturn.store.kinds import REPLIES
 from userturn.study.loading import load_study
 from userturn.study.study import Registry, Study
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 STAGE = "classify@smollm2_135m"
 KEY = "sk-never-to-be-seen"
