@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from userturn.artifacts.labels import Label
 from userturn.base.seeds import draw
-from userturn.stats.agreement import kappa_of
+from userturn.stats import confusion
 from userturn.stats.intervals import cluster_rate, greedy_rate
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class Labelled:
         self.prompt = np.array([names[prompt] for prompt in prompts])
         self.fold = np.array([draw("fold", repr(prompt)) % settings.folds for prompt in names])
         self.read = np.array([LABELS.index(label) for label in read])
+        given = [None if label is None else Label(label) for label in judged]
         self.judged = np.array(
-            [INVALID if label is None else LABELS.index(Label(label)) for label in judged]
+            [INVALID if label is None else LABELS.index(label) for label in given]
         )
-        self.tables = np.zeros((len(names), INVALID, INVALID + 1))
-        np.add.at(self.tables, (self.prompt, self.read, self.judged), 1)
+        self.tables = confusion.tables(read, given, prompts, LABELS)
         rng = np.random.default_rng(settings.seed)
         each = np.full(len(names), 1 / len(names))
         drawn = rng.multinomial(len(names), each, size=settings.resamples)
@@ -130,7 +130,7 @@ class Labelled:
 
     def kappa(self) -> Bounded:
         """Cohen's kappa over the turns with a valid label."""
-        return self._bounded(_kappa(self.totals[:, :, :INVALID]))
+        return self._bounded(_kappa(self.totals))
 
     def kappa_followup(self) -> Bounded:
         """The same of follow-up or not."""
@@ -141,18 +141,17 @@ class Labelled:
         read, called = valid[:, FOLLOWUP].sum(axis=1), valid[:, :, FOLLOWUP].sum(axis=1)
         neither = valid.sum(axis=(1, 2)) - read - called + both
         cells = np.stack([both, read - both, called - both, neither], axis=1)
-        return self._bounded(_kappa(cells.reshape(-1, 2, 2)))
+        # No turn without a valid label is left.
+        tables = np.pad(cells.reshape(-1, 2, 2), ((0, 0), (0, 0), (0, 1)))
+        return self._bounded(_kappa(tables))
 
     def macro_f1(self) -> Bounded:
         """Mean F1 over the labels that are read."""
         import numpy as np
 
-        right = self.totals[:, :, :INVALID].diagonal(axis1=1, axis2=2)
-        read, judged = self.totals.sum(axis=2), self.totals[:, :, :INVALID].sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            f1 = 2 * right / (read + judged)
-        present = self.totals[0].sum(axis=1) > 0
-        return self._bounded(np.nanmean(f1[:, present], axis=1))
+        present = np.flatnonzero(self.totals[0].sum(axis=1))
+        each = [confusion.f1(self.totals, int(label)) for label in present]
+        return self._bounded(np.nanmean(each, axis=0))
 
     def rates(self, group: NDArray[np.bool_]) -> dict[str, Bounded]:
         """Follow-up rate of some turns: as read, as judged, and with the judge's errors taken out.
@@ -248,4 +247,4 @@ def _kappa(tables: Floats) -> Floats:
     import numpy as np
 
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(kappa_of(tables), dtype=np.float64)
+        return np.asarray(confusion.kappa(tables), dtype=np.float64)
