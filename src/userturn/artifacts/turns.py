@@ -1,8 +1,8 @@
 """The one reader of user turns: every condition of a model, with query and answers.
 
 `frame` has them as a table, `read_turns` its rows one by one. `compared` has a row for every
-answer that a turn is measured and judged against, and `measured` puts the measures beside them,
-where stage `ground` has run.
+answer that a turn is measured and judged against, `measured` puts the measures beside them, where
+stage `ground` has run, and `labels_of` has what judges say, where stage `classify` has.
 """
 
 from __future__ import annotations
@@ -57,6 +57,20 @@ def measured(study: Study, slug: str, against: str = SHOWN) -> pl.DataFrame:
     if against == OWN:
         turns = turns.filter(pl.col("condition") == SWAP)
     return turns.join(ours, on=TURN_KEY, how="left", maintain_order="left")
+
+
+def labels_of(slug: str, against: str = SHOWN) -> pl.DataFrame:
+    """Rows of kind `labels` of one model by every judge, against SHOWN or OWN.
+
+    Without the column `against`, so that a turn's key is TURN_KEY again.
+
+    Raises:
+        ArtifactError: The labels are missing or corrupt.
+    """
+    import polars as pl
+
+    every = files.read(paths.artifact("labels", slug), "labels")
+    return every.filter(pl.col("against") == against).drop("against")
 
 
 def frame(study: Study, slug: str) -> pl.DataFrame:

@@ -20,10 +20,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from userturn import tables
-from userturn.artifacts import files, provenance
+from userturn.artifacts import provenance
 from userturn.artifacts.csv_file import Row, rounded
-from userturn.artifacts.schemas import BASE, SHOWN, TURN_KEY
-from userturn.artifacts.turns import frame
+from userturn.artifacts.schemas import BASE, TURN_KEY
+from userturn.artifacts.turns import frame, labels_of
 from userturn.base import paths
 from userturn.base.errors import UserturnError
 from userturn.commands.show import visible
@@ -99,7 +99,6 @@ def read(folder: Path) -> Side:
 
 
 def _read_here(name: str) -> Side:
-    import polars as pl
 
     study = load_study()
     primary = study.classify.primary
@@ -107,12 +106,10 @@ def _read_here(name: str) -> Side:
     rubrics: set[str] = set()
     scorers: set[str] = set()
     for slug in study.models.probe:
-        labels = files.read(paths.artifact("labels", slug), "labels").filter(
-            (pl.col("against") == SHOWN) & (pl.col("judge") == primary)
-        )
-        rubrics |= set(labels["rubric"].drop_nulls())
+        ours = labels_of(slug).filter(judge=primary)
+        rubrics |= set(ours["rubric"].drop_nulls())
         scorers.add(str(provenance.read(paths.artifact("grounding", slug)).get("weights")))
-        turns = frame(study, slug).join(labels.drop("against"), on=TURN_KEY, how="left")
+        turns = frame(study, slug).join(ours, on=TURN_KEY, how="left")
         groups[slug] = by_text(turns)
     rates = [row for row in tables.read("rates") if row["primary"] and row["dataset"] == ALL]
     facts = {

@@ -16,9 +16,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from userturn.artifacts import files
 from userturn.artifacts.labels import Label
-from userturn.artifacts.schemas import SHOWN, TURN_KEY
+from userturn.artifacts.schemas import TURN_KEY
+from userturn.artifacts.turns import labels_of
 from userturn.base import paths
 from userturn.base.errors import StudyError
 from userturn.base.seeds import rank
@@ -252,11 +252,10 @@ def _read(study: Study, slug: str, people: dict[str, dict[human.Text, Label]]) -
 
 def _judged(slug: str) -> dict[tuple[Any, ...], dict[str, Said]]:
     """What the judges say of a model's turns; nothing where stage `classify` has not run."""
-    path = paths.artifact("labels", slug)
-    if not path.exists():
+    if not paths.artifact("labels", slug).exists():
         return {}
     judged: dict[tuple[Any, ...], dict[str, Said]] = {}
-    for row in files.read(path, "labels").filter(against=SHOWN).iter_rows(named=True):
+    for row in labels_of(slug).iter_rows(named=True):
         key = tuple(row[name] for name in TURN_KEY)
         reason = row["invalid"] if row["label"] is None else row["reason"]
         judged.setdefault(key, {})[row["judge"]] = Said(

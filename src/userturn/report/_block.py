@@ -15,11 +15,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from userturn.artifacts import files
 from userturn.artifacts.labels import Label
-from userturn.artifacts.schemas import SHOWN, TURN_KEY
-from userturn.artifacts.turns import measured
-from userturn.base import paths
+from userturn.artifacts.schemas import TURN_KEY
+from userturn.artifacts.turns import labels_of, measured
 from userturn.report._text import HIDDEN
 
 if TYPE_CHECKING:
@@ -117,11 +115,8 @@ def _turns(source: Source, slug: str) -> Iterator[tuple[dict[str, Any], dict[str
     """Sampled turns of a model in their order, each with its rows of labels by judge."""
     keys = source.sample.of(slug)
     turns = _chosen(measured(source.study, slug), keys)
-    labels = _chosen(
-        files.read(paths.artifact("labels", slug), "labels").filter(against=SHOWN), keys
-    )
     judged: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in labels.iter_rows(named=True):
+    for row in _chosen(labels_of(slug), keys).iter_rows(named=True):
         judged.setdefault(_key(row), {})[row["judge"]] = row
     for turn in turns.iter_rows(named=True):
         yield turn, judged[_key(turn)]

@@ -11,10 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from userturn.artifacts import files
-from userturn.artifacts.schemas import PROMPT_KEY, SHOWN, TURN_KEY
-from userturn.artifacts.turns import frame
-from userturn.base import paths
+from userturn.artifacts.schemas import PROMPT_KEY, TURN_KEY
+from userturn.artifacts.turns import frame, labels_of
 from userturn.base.seeds import rank
 from userturn.study.study import Study
 from userturn.tables._results import ordered
@@ -71,8 +69,8 @@ def draw(study: Study, most: int = MOST, most_bytes: int = MOST_BYTES) -> Sample
     import polars as pl
 
     labelled = [
-        files.read(paths.artifact("labels", slug), "labels")
-        .filter(judge=study.classify.primary, against=SHOWN)
+        labels_of(slug)
+        .filter(judge=study.classify.primary)
         .select(pl.lit(slug).alias("model"), *TURN_KEY, "label")
         for slug in ordered(study)
     ]

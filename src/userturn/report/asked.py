@@ -8,7 +8,8 @@ from typing import Any
 
 from userturn.artifacts import files
 from userturn.artifacts.labels import MEANING
-from userturn.artifacts.schemas import BASE, SHOWN
+from userturn.artifacts.schemas import BASE
+from userturn.artifacts.turns import labels_of
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.report._part import Part, Source
@@ -53,9 +54,7 @@ def read_example(source: Source, slug: str) -> Mapping[str, Any] | None:
         return None
     turn = ours.row(0, named=True)
     key = {"condition": BASE, "temperature": turn["temperature"], "sample": turn["sample"]}
-    judged = files.read(paths.artifact("labels", slug), "labels").filter(
-        judge=source.study.classify.primary, against=SHOWN, **place, **key
-    )
+    judged = labels_of(slug).filter(judge=source.study.classify.primary, **place, **key)
     return {
         "lines": lines,
         "turn": turn,

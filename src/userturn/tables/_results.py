@@ -11,7 +11,7 @@ from userturn.artifacts import files
 from userturn.artifacts.csv_file import Row
 from userturn.artifacts.prompts import read_prompts
 from userturn.artifacts.schemas import OWN, PROMPT_KEY, SHOWN, TURN_KEY
-from userturn.artifacts.turns import measured
+from userturn.artifacts.turns import labels_of, measured
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.base.registry import load
@@ -141,7 +141,7 @@ def _read_model(study: Study, slug: str) -> ModelResults:
         .sort(TURN_KEY)
         for against in (SHOWN, OWN)
     )
-    labels = files.read(paths.artifact("labels", slug), "labels")
+    shown, own = labels_of(slug), labels_of(slug, OWN)
     return ModelResults(
         study=study,
         slug=slug,
@@ -153,8 +153,8 @@ def _read_model(study: Study, slug: str) -> ModelResults:
                 study,
                 slug,
                 judge,
-                turns=_label(turns, _labels(labels, judge, SHOWN), judge, slug),
-                unseen=unseen.join(_labels(labels, judge, OWN), on=TURN_KEY, how="inner"),
+                turns=_label(turns, shown.filter(judge=judge), judge, slug),
+                unseen=unseen.join(own.filter(judge=judge), on=TURN_KEY, how="inner"),
             )
             for judge in study.classify.judges
         ),
@@ -170,14 +170,6 @@ def _read_answers(slug: str) -> pl.DataFrame:
             f"{paths.artifact('scores', slug)}: lacks {missing} answers; run `dvc repro`"
         )
     return answers.join(scores, on=PROMPT_KEY, how="left").sort(PROMPT_KEY)
-
-
-def _labels(labels: pl.DataFrame, judge: str, against: str) -> pl.DataFrame:
-    """Labels of one judge against one answer."""
-    import polars as pl
-
-    ours = (pl.col("judge") == judge) & (pl.col("against") == against)
-    return labels.filter(ours).drop("against")
 
 
 def _label(turns: pl.DataFrame, ours: pl.DataFrame, judge: str, slug: str) -> pl.DataFrame:

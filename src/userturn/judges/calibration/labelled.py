@@ -12,7 +12,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from userturn.artifacts.labels import Label
@@ -106,14 +106,22 @@ def read(study: Study, slug: str) -> list[Reference]:
     return turns
 
 
+def settled(labels: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The label that counts of those of several annotators: the one agreed on, else the first.
+
+    >>> settled([{"label": "on_topic"}, {"annotator": "agreed", "label": "followup"}])["label"]
+    'followup'
+    """
+    return next((one for one in labels if one.get("annotator") == AGREED), labels[0])
+
+
 def reading(line: Mapping[str, Any]) -> dict[str, Any]:
     """`label` and `sure` of a line with the labels of several annotators.
 
     >>> reading({"labels": [{"annotator": "1", "label": "on_topic", "sure": False}]})
     {'label': <Label.ON_TOPIC: 'on_topic'>, 'sure': False}
     """
-    labels = line["labels"]
-    chosen = next((one for one in labels if one["annotator"] == AGREED), labels[0])
+    chosen = settled(line["labels"])
     return {"label": Label(chosen["label"]), "sure": chosen["sure"]}
 
 

@@ -13,10 +13,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from userturn.artifacts import csv_file, files, schemas
+from userturn.artifacts import csv_file, schemas
 from userturn.artifacts.csv_file import Columns, Kind, of
 from userturn.artifacts.labels import Label
-from userturn.base import paths
+from userturn.artifacts.turns import labels_of
 from userturn.base.errors import UserturnError
 from userturn.judges.human import labels as human
 from userturn.stats.agreement import Bounded, Measured, measure
@@ -105,10 +105,10 @@ def read(study: Study) -> tuple[Mapping[str, Labels], Mapping[str, Labels]]:
     people: dict[str, dict[human.TurnId, Label]] = {}
     given = human.read_all()
     for slug in study.models.probe:
-        labels = files.read(paths.artifact("labels", slug), "labels")
-        shown = pl.col("against") == schemas.SHOWN
-        valid = labels.filter(shown & pl.col("label").is_not_null()).select(
-            "judge", "label", *schemas.TURN_KEY
+        valid = (
+            labels_of(slug)
+            .filter(pl.col("label").is_not_null())
+            .select("judge", "label", *schemas.TURN_KEY)
         )
         for judge, label, *key in valid.rows():
             if judge in judges:

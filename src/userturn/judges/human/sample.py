@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from userturn.artifacts import files
 from userturn.artifacts.labels import Label
-from userturn.artifacts.schemas import BASE, SHOWN, TURN_KEY
-from userturn.base import paths
+from userturn.artifacts.schemas import BASE, TURN_KEY
+from userturn.artifacts.turns import labels_of
 from userturn.base.errors import UserturnError
 from userturn.base.files import write_text
 from userturn.base.seeds import rank
@@ -126,14 +125,9 @@ def truth(
 
 def strata(study: Study) -> dict[str, dict[human.Text, str]]:
     """Per model: every generated turn of `base`, with the primary judge's label or `invalid`."""
-    import polars as pl
-
     population: dict[str, dict[human.Text, str]] = {}
     for slug in study.models.probe:
-        labels = files.read(paths.artifact("labels", slug), "labels")
-        primary = labels.filter(
-            pl.col("judge") == study.classify.primary, pl.col("against") == SHOWN
-        )
+        primary = labels_of(slug).filter(judge=study.classify.primary)
         given = {tuple(key): label for *key, label in primary.select(*TURN_KEY, "label").rows()}
         population[slug] = {
             text: given.get(text.turn_id[1:]) or INVALID

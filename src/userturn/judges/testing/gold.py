@@ -19,13 +19,11 @@ from userturn.artifacts.labels import Label
 from userturn.artifacts.schemas import BASE
 from userturn.base.errors import PromptError, UserturnError
 from userturn.base.seeds import rank
+from userturn.judges.calibration.labelled import settled
 from userturn.prompts.collect import load
 from userturn.prompts.records import Row, read_rows
 from userturn.study.sources import FileSource
 from userturn.study.study import Study
-
-SETTLED = "agreed"
-"""Annotator of a label on which readers agreed after they had differed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +130,7 @@ def _label(line: Row) -> Label:
         raise PromptError(f"{line.origin}: has no labels; every line needs one at least")
     if not all(isinstance(one, dict) and "label" in one for one in given):
         raise PromptError(f"{line.origin}: 'labels' must hold objects with annotator and label")
-    settled = [one for one in given if one.get("annotator") == SETTLED]
-    name = (settled or given)[0]["label"]
+    name = settled(given)["label"]
     if name not in list(Label):
         known = ", ".join(Label)
         raise PromptError(f"{line.origin}: unknown label {name!r:.40}; labels are: {known}")
