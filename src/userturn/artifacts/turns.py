@@ -34,8 +34,17 @@ def compared(study: Study, slug: str) -> list[dict[str, Any]]:
     return [
         {**turn, "against": against, "answer": turn[against]}
         for turn in read_turns(study, slug)
-        for against in ((SHOWN, OWN) if turn["condition"] == SWAP else (SHOWN,))
+        for against in answers_of(turn["condition"])
     ]
+
+
+def answers_of(condition: str) -> tuple[str, ...]:
+    """Which answers turns of a condition are measured and judged against.
+
+    >>> answers_of("base"), answers_of("swap")
+    (('shown',), ('shown', 'own'))
+    """
+    return (SHOWN, OWN) if condition == SWAP else (SHOWN,)
 
 
 def measured(study: Study, slug: str, against: str = SHOWN) -> pl.DataFrame:

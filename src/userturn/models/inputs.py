@@ -39,12 +39,19 @@ def sources(study: Study) -> dict[str, list[FileSource]]:
     }
 
 
+def reference_keys(study: Study) -> list[str]:
+    """Entries that the reference turns of the study come from, as `<section>.<slug>`.
+
+    Its sets, and the conversations and datasets that hold their texts.
+    """
+    prompts = {f"dataset.{study.reference[slug].prompts}" for slug in study.calibrate.sets}
+    return [key for key in _sources(study) if key in prompts or key.startswith("reference.")]
+
+
 def reference_sources(study: Study) -> list[Source]:
     """Every source that the reference turns of the study come from, local or not."""
-    prompts = {f"dataset.{study.reference[slug].prompts}" for slug in study.calibrate.sets}
-    named = _sources(study).items()
-    of_sets = (each for key, each in named if key in prompts or key.startswith("reference."))
-    return [source for each in of_sets for source in each if source]
+    named = _sources(study)
+    return [source for key in reference_keys(study) for source in named[key] if source]
 
 
 def _sources(study: Study) -> dict[str, list[Source | None]]:

@@ -49,23 +49,19 @@ def texts(study: Study) -> dict[Path, str]:
 
 
 def _references(study: Study, fingerprints: Mapping[str, str | None]) -> dict[str, Any]:
-    """Sets of the study, and the conversations and datasets from which their texts come.
+    """What the reference turns of the study come from; a dataset as `dataset.<slug>`.
 
     Each with the fingerprint `content` of its local files, where it has any.
     """
-    sets = [study.reference[slug] for slug in study.calibrate.sets]
-    slugs = dict.fromkeys(
-        [*study.calibrate.sets, *(one.conversations for one in sets if one.conversations)]
-    )
-    prompts = _used(study.dataset, filter(None, (one.prompts for one in sets)), {"license"})
-    entries = {
-        **_used(study.reference, slugs, LEFT_OUT["references"]),
-        **{f"dataset.{slug}": entry for slug, entry in prompts.items()},
-    }
-    for slug, entry in entries.items():
-        key = slug if slug.startswith("dataset.") else f"reference.{slug}"
-        if fingerprints.get(key):
-            entry["content"] = fingerprints[key]
+    entries: dict[str, Any] = {}
+    for key in inputs.reference_keys(study):
+        section, _, slug = key.partition(".")
+        if section == "dataset":
+            name, entry = key, _used(study.dataset, [slug], {"license"})[slug]
+        else:
+            name, entry = slug, _used(study.reference, [slug], LEFT_OUT["references"])[slug]
+        content = {"content": fingerprints[key]} if fingerprints.get(key) else {}
+        entries[name] = {**entry, **content}
     return entries
 
 

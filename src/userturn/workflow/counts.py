@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from userturn import stages
 from userturn.artifacts.prompts import read_prompts
-from userturn.artifacts.schemas import OWN, SHOWN, SWAP
+from userturn.artifacts.schemas import OWN, SHOWN
+from userturn.artifacts.turns import answers_of
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 from userturn.engines.requests import Completion
@@ -230,14 +231,14 @@ class _Model:
             counted[kind] = Counted(len(_ids(turns)), len(done))
             for turn in turns:
                 if not _is_known(turn, done):
-                    open_ += len(_against(turn.key.condition))
+                    open_ += len(answers_of(turn.key.condition))
                     continue
                 place = turn.key[:2]
                 answers = {SHOWN: turn.text, OWN: texts[place]}
                 row = {**turn_row(turn, done, chat), "query": queries[place]}
                 compared += [
                     {**row, "against": against, "answer": answers[against]}
-                    for against in _against(turn.key.condition)
+                    for against in answers_of(turn.key.condition)
                 ]
         return cls(counted, compared, open_)
 
@@ -282,11 +283,6 @@ def _to_come(place: tuple[str, str]) -> Row:
 
 def _is_known(draft: Draft[Any], done: Mapping[str, Completion]) -> bool:
     return draft.request is None or draft.request.id in done
-
-
-def _against(condition: str) -> tuple[str, ...]:
-    """Answers that a turn of a condition is compared with."""
-    return (SHOWN, OWN) if condition == SWAP else (SHOWN,)
 
 
 def _contexts(study: Study) -> int:

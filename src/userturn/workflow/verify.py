@@ -14,6 +14,7 @@ import yaml
 from userturn import stages
 from userturn.artifacts import files, provenance, schemas
 from userturn.artifacts.labels import Label
+from userturn.artifacts.turns import answers_of
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 from userturn.base.progress import progress
@@ -168,8 +169,7 @@ class _Verification:
             known |= wanted
             if frame is not None:
                 self._keys(kind, slug, frame, wanted, "the study's turns")
-        compared = {(*turn, schemas.SHOWN) for turn in known}
-        compared |= {(*turn, schemas.OWN) for turn in known if turn[2] == schemas.SWAP}
+        compared = {(*turn, against) for turn in known for against in answers_of(str(turn[2]))}
         if grounding is not None:
             self._keys("grounding", slug, grounding, compared, "the study's turns")
         if labels is not None:
