@@ -87,7 +87,7 @@ def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
     jobs = {}
     for shell, job in json.loads(facts.removeprefix("JOBS ")).items():
         command, stage = shell.rsplit(" ", 1)
-        assert command == "dvc --wait-for-lock repro --single-item"
+        assert command == "python -m userturn.workflow.reproduce --single-item"
         assert job["rule"] == stage.split("@")[0]
         assert job["logs"] == [f"logs/{stage.replace('@', '-')}.log"]
         trigger = f".cache/stages/{stage}.yaml"

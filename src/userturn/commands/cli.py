@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ def main() -> None:
     from userturn.base.errors import UserturnError
 
     signals.end_this_process()
+    # PyTorch reads it as its library is loaded, and warns of every choice of memory otherwise.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         app()
     except UserturnError as error:

@@ -36,6 +36,7 @@ from userturn.study.study import Study
 from userturn.study.yaml import read_mapping
 from userturn.workflow import dvc_locks
 from userturn.workflow.repository import RunError, can_pull, differences, open_repo
+from userturn.workflow.reproduce import MODULE
 
 # In the clone, not in paths.cache(), which clones may share.
 TRIGGERS = Path(".cache/stages")
@@ -160,7 +161,7 @@ def begin(config: Mapping[str, Any], *, decide: bool) -> Plan:
 
 def repro_command(pull: bool) -> str:
     """Command that brings one stage up to date; what a colleague pushed is pulled, not made."""
-    return f"dvc --wait-for-lock repro {'--pull ' if pull else ''}--single-item"
+    return f"python -m {MODULE} {'--pull ' if pull else ''}--single-item"
 
 
 def trigger(stage: str) -> str:
@@ -374,8 +375,16 @@ def summary(stages: Iterable[Stage]) -> Iterator[str]:
     if not new and not changed:
         yield f"DVC: all {len(stages)} stages are up to date"
         return
-    yield f"DVC: of {len(stages)} stages {len(new)} have not run yet, {len(changed)} have changed"
+    missing = [stage for stage in changed if not _lies_here(stage)]
+    changed = [stage for stage in changed if stage not in missing]
+    new += missing
+    absent, other = len(new), len(changed)
+    yield f"DVC: of {len(stages)} stages {absent} have not run here yet, {other} have changed"
     for stage in changed[:SHOWN_STAGES]:
         yield f"  {stage.name}: {', '.join(stage.changed)}"
     if len(changed) > SHOWN_STAGES:
         yield f"  and {len(changed) - SHOWN_STAGES} more (`dvc status` lists all)"
+
+
+def _lies_here(stage: Stage) -> bool:
+    return any(Path(out).exists() for out in stage.slice["outs"])

@@ -40,7 +40,6 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_LOGGING_LEVEL": "CRITICAL",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
 IN_FLIGHT = 4
 """Requests handed to vLLM at once, in units of `max_num_seqs`: enough that a free place in the
