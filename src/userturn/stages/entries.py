@@ -20,8 +20,9 @@ from userturn.study.study import Study
 # What decides where, how fast or at what cost something runs, or acts through another stage.
 LEFT_OUT = {
     "judges": {"base_url", "key_env", "concurrency", "retries", "max_total_tokens"},
-    "models": {"engine", "chat", "resources"},
+    "models": {"engine", "chat", "resources", "active_parameters", "disk_gb"},
     "references": {"license"},
+    "datasets": {"license", "size", "prompt_tokens"},
 }
 
 
@@ -57,7 +58,7 @@ def _references(study: Study, fingerprints: Mapping[str, str | None]) -> dict[st
     for key in inputs.reference_keys(study):
         section, _, slug = key.partition(".")
         if section == "dataset":
-            name, entry = key, _used(study.dataset, [slug], {"license"})[slug]
+            name, entry = key, _used(study.dataset, [slug], LEFT_OUT["datasets"])[slug]
         else:
             name, entry = slug, _used(study.reference, [slug], LEFT_OUT["references"])[slug]
         content = {"content": fingerprints[key]} if fingerprints.get(key) else {}

@@ -106,6 +106,19 @@ class ModelEntry(Section):
     parameters: Annotated[float, Field(gt=0)] | None = field(
         None, "Total parameters; orders tables and figures.", "1e9"
     )
+    active_parameters: Annotated[float, Field(gt=0)] | None = field(
+        None,
+        "Parameters that one token passes through, of a mixture of experts; only `userturn plan` "
+        "reads it.",
+        "1e9",
+        otherwise="parameters",
+    )
+    disk_gb: Annotated[float, Field(gt=0)] | None = field(
+        None,
+        "Size of the weights as they are published; only `userturn plan` reads it.",
+        "GB",
+        otherwise="parameters times the bytes of engine.dtype",
+    )
     family: str = field("other", "Model family; groups tables and figures.")
     engine: EngineParams = field(EngineParams, "How the model runs.")
     chat: Chat = field(Chat, "How a conversation becomes tokens.")
