@@ -182,6 +182,37 @@ def status() -> None:
 
 
 @app.command()
+def plan(
+    study: Annotated[Path, typer.Option(help="File of the study.")] = Path("params.yaml"),
+    gpu_hour: Annotated[
+        float | None, typer.Option("--price-per-gpu-hour", help="Of one GPU.", min=0)
+    ] = None,
+    judge_in: Annotated[
+        float | None,
+        typer.Option("--price-judge-in", help="A million tokens that a paid judge reads.", min=0),
+    ] = None,
+    judge_out: Annotated[
+        float | None,
+        typer.Option("--price-judge-out", help="A million tokens that it writes.", min=0),
+    ] = None,
+    assume: Annotated[
+        list[str] | None, typer.Option(help="Set an assumption, such as `turn_tokens=30`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a study is going to cost, before anything is downloaded, and what would not work.
+
+    Requests, tokens, weights, GPU hours, judges and disk; hours and cost of what is not finished.
+    """
+    from userturn.commands.plan import Options, run_plan
+    from userturn.workflow.plan.result import Prices
+
+    _quiet()
+    prices = Prices(gpu_hour, judge_in, judge_out)
+    run_plan(Options(study, prices, assume or (), as_json))
+
+
+@app.command()
 def verify() -> None:
     """Check every artifact of the study: schema, provenance, hash in dvc.lock, request of each row.
 

@@ -35,6 +35,11 @@ def outputs(stage: str, ending: str = ".parquet") -> list[Path]:
     return [path for path in cached.values() if path.is_file()]
 
 
+def recorded(stage: str, ending: str = ".parquet") -> bool:
+    """Whether `dvc.lock` names such outputs, wherever they are; looks at no other file."""
+    return bool(_output_hashes(stage, ending))
+
+
 def _fetch(stage: str, hashes: list[str]) -> None:
     from dvc.repo import Repo
     from dvc_data.hashfile.hash_info import HashInfo
