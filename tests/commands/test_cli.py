@@ -67,6 +67,8 @@ def test_every_command_has_help() -> None:
         "judge-test",
         "turns",
         "compare",
+        "plan",
+        "repeatability",
     }
     assert expected <= set(commands)
     for command in commands:

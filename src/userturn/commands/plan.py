@@ -159,13 +159,17 @@ def _in_words(plan: Plan) -> str:
     disk = _number(total.disk_gb, 1)
     lines = [
         "",
-        f"Disk: {disk} GB, of it stores and artifacts {total.stored_gb:.2f} GB.",
-        f"Scorer: {_number(total.scorer_hours, 1)} hours. LLM judges read "
-        f"{_short(total.judge_tokens_in)} tokens and write {_short(total.judge_tokens_out)}"
-        + ("." if total.judge_cost is None else f", for {total.judge_cost:,.2f} behind keys."),
+        f"Disk: {disk} GB, of it stores and artifacts {total.stored_gb:.2f} GB. Scorer: "
+        f"{_number(total.scorer_hours, 1)} hours.",
         "Hours are what the hardware could do, one job after the other: no queue, no warm-up, no "
         f"full cache. The largest job takes {total.gpus} GPUs.",
     ]
+    if total.judge_tokens_in:
+        money = "" if not total.judge_cost else f", those behind keys for {total.judge_cost:,.2f}"
+        lines.append(
+            f"LLM judges read {_short(total.judge_tokens_in)} tokens and write "
+            f"{_short(total.judge_tokens_out)}{money}."
+        )
     if plan.prices.gpu_hour is None:
         lines.append("GPU hours have no cost here: give --price-per-gpu-hour.")
     if plan.measured_lengths:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from userturn.base.errors import UserturnError
@@ -42,9 +42,8 @@ class Assumptions:
         137e9, "FLOP/s", "two cores: 5280 tokens in 10.4 s, the same (benchmarks/README.md)"
     )
     load_gb_per_s: float = _assume(1.0, "GB/s", "weights from disk into memory")
-    load_seconds: float = _assume(
-        60, "s", "start of an engine beside that, for each kind of request"
-    )
+    load_seconds: float = _assume(60, "s", "start of an engine on GPUs beside that, for each job")
+    cpu_load_seconds: float = _assume(15, "s", "the same on a CPU")
     prompt_tokens: float = _assume(150, "tokens", "mean of datasets that nothing is known of")
     characters_per_token: float = _assume(4, "characters", "English text")
     answer_tokens: float = _assume(500, "tokens", "mean of answers not generated yet, or the limit")
@@ -96,8 +95,3 @@ def assume(settings: Iterable[str]) -> Assumptions:
             raise UserturnError(f"--assume {setting}: write a number above {least:g}{limit}")
         changed[name] = value
     return replace(Assumptions(), **changed)
-
-
-def as_facts(assumptions: Assumptions) -> dict[str, float]:
-    """The numbers by name."""
-    return asdict(assumptions)

@@ -95,5 +95,6 @@ def seconds(
     batch = min(entry.engine.max_num_seqs, load.requests)
     touched = size * 1e9 * min(1.0, batch * active / everything)
     step = max(touched / moves, 2 * active * batch / writes)
-    start = assumed.load_seconds + size / assumed.load_gb_per_s
+    begin = assumed.load_seconds if gpus else assumed.cpu_load_seconds
+    start = begin + size / assumed.load_gb_per_s
     return start + 2 * active * load.tokens_read / reads + load.tokens_out / batch * step

@@ -19,7 +19,7 @@ from userturn.study.loading import PARAMS_FILE, load_study
 from userturn.study.study import Study
 from userturn.workflow.counts import GENERATED, Counted, Counts
 from userturn.workflow.plan.assumptions import Assumptions
-from userturn.workflow.plan.setting import Lengths, Prompts
+from userturn.workflow.plan.setting import Basis, Lengths, Prompts
 from userturn.workflow.repository import RunError
 from userturn.workflow.status import UP_TO_DATE, status
 
@@ -63,7 +63,7 @@ def prompts(study: Study, slug: str, assumed: Assumptions, here: bool) -> Prompt
     return Prompts(min(counts), assumed.prompt_tokens, None, "assumed")
 
 
-def _texts(study: Study, slug: str, here: bool) -> tuple[Sequence[str], str | None]:
+def _texts(study: Study, slug: str, here: bool) -> tuple[Sequence[str], Basis | None]:
     """Texts of the prompts, from the artifact or the source, and which it was; None: neither."""
     from userturn.prompts.collect import load, select
 

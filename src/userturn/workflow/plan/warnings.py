@@ -72,8 +72,8 @@ def _lengths(setting: Setting) -> Iterator[str]:
     for (dataset, what, left), slugs in lacking.items():
         yield (
             f"dataset.{dataset}: {what} may not fit {_listed(slugs)}, which leaves "
-            f"{max(0, left):.0f} tokens beside an answer of {answer} and a turn of {turn}: such rows are skipped; "
-            "raise engine.max_model_len, or lower generate.answer.max_tokens"
+            f"{max(0, left):.0f} tokens beside an answer of {answer} and a turn of {turn}: such "
+            "rows are skipped; raise engine.max_model_len, or lower generate.answer.max_tokens"
         )
     if unknown:
         yield (
@@ -116,7 +116,8 @@ def _memory(setting: Setting) -> Iterator[str]:
             if size > memory:
                 yield (
                     f"model.{slug}: {size:.0f} GB of weights do not fit "
-                    f"{entry.resources.gpus} GPUs ({memory:.0f} GB); raise engine.tensor_parallel and resources.gpus"
+                    f"{entry.resources.gpus} GPUs ({memory:.0f} GB); raise "
+                    "engine.tensor_parallel and resources.gpus"
                 )
 
 
