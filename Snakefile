@@ -266,6 +266,7 @@ rule tables:
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
         calibration=artifact("data/calibration"),
         human=ancient("data/human"),
+        published=ancient("studies/published.yaml"),
     output:
         headline=directory("reports/headline"),
         metrics=report("reports/metrics.json", category="Numbers"),

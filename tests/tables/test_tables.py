@@ -90,6 +90,7 @@ def test_every_table_has_its_columns_and_reads_as_numbers():
     got = build(make_study())
     assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.all_tables())
     assert got.pop("corrected") == [], "nobody labelled anything"
+    assert got.pop("published") == [], "no paper lies beside this folder"
     for name, table in tables.all_tables().items():
         if name not in got:
             continue

@@ -15,7 +15,7 @@ from userturn.base.registry import load_all
 from userturn.report._part import Part
 
 PAGE = paths.REPORTS / "index.html"
-ORDER = ("asked", "answer", "plots", "contrasts", "checks", "turns", "provenance")
+ORDER = ("asked", "answer", "plots", "published", "contrasts", "checks", "turns", "provenance")
 """Parts in the order of the page; those that are added come behind these, by name."""
 
 
