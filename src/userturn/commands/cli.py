@@ -213,6 +213,21 @@ def plan(
 
 
 @app.command()
+def repeatability(
+    model: Annotated[str, typer.Option(help="Slug of a probed model.")],
+    items: Annotated[int, typer.Option(help="First n prompts of each dataset.", min=1)] = 3,
+    study: Annotated[Path, typer.Option(help="File of the study.")] = Path("params.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Generate twice, in other batches, and say which rows are the same and how rates shift."""
+    from userturn.commands.repeatability import run_repeatability
+    from userturn.study.loading import load_study
+
+    _log_to("repeatability")
+    run_repeatability(load_study(study), model, items, as_json)
+
+
+@app.command()
 def verify() -> None:
     """Check every artifact of the study: schema, provenance, hash in dvc.lock, request of each row.
 
