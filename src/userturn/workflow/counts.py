@@ -30,12 +30,15 @@ from userturn.study.sources import FileSource
 from userturn.study.study import Study
 
 if TYPE_CHECKING:
+    from userturn.measures.contexts import Conversation
     from userturn.measures.scorer import Scorer
     from userturn.turns.planner import Draft, Planner
 
 Row = dict[str, Any]
 GENERATED = {"generate": ("answers", "user_turns"), "perturb": ("controls",)}
 """What each stage asks a model to write."""
+QA = ("a query", "an answer")
+"""Stand for query and answer where only the layout matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Counts:
             from userturn.stages.ground import measurable
 
             turns = [measurable(row, scorer.chat) for row in model.compared]
-            return self._pairs(scorer, turns), model.open * _contexts(self.study)
+            return self._pairs(scorer, turns), model.open * len(conversations(self.study))
 
         return self._scored(f"ground@{slug}", count)
 
@@ -285,13 +288,13 @@ def _is_known(draft: Draft[Any], done: Mapping[str, Completion]) -> bool:
     return draft.request is None or draft.request.id in done
 
 
-def _contexts(study: Study) -> int:
-    """Different conversations behind which one turn is scored."""
+def conversations(study: Study) -> list[Conversation]:
+    """Different conversations behind which one turn is scored, those of query and answer QA."""
     from userturn.measures import contexts
     from userturn.measures.contexts import Conversation, Scene
 
-    scene = Scene(Conversation("a query", "an answer"), study.ground)
+    scene = Scene(Conversation(*QA), study.ground)
     layouts: Iterator[Iterable[Conversation]] = (
         kind.lay_out(scene) for kind in contexts.load_all().values()
     )
-    return len(set(chain.from_iterable(layouts)))
+    return list(dict.fromkeys(chain.from_iterable(layouts)))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
-from userturn.measures import contexts
-from userturn.measures.contexts import Conversation, Scene
+from userturn.workflow.counts import QA, conversations
 from userturn.workflow.plan.cost import Load
 from userturn.workflow.plan.jobs._compared import answers, comparisons
 from userturn.workflow.plan.setting import Job, Setting
 
 HEADER_TOKENS = 4
 """Of the header in front of a turn, read again with it."""
-OWN = Conversation("a query", "an answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +51,10 @@ def jobs(setting: Setting) -> Iterator[Job]:
 
 def load(setting: Setting, asked: Asked) -> Load:
     """Tokens that the scorer reads: a context once, and behind it each of its turns."""
-    scene = Scene(OWN, setting.study.ground)
-    layouts: Iterator[Iterable[Conversation]] = (
-        kind.lay_out(scene) for kind in contexts.load_all().values()
-    )
-    conversations = list(dict.fromkeys(chain.from_iterable(layouts)))
-    exchanges = {(one.query, one.answer) for one in conversations}
+    behind_which = conversations(setting.study)
+    exchanges = {(one.query, one.answer) for one in behind_which}
     front = sum(_tokens(setting, asked, *one) for one in exchanges)
-    pairs = asked.turns * len(conversations)
+    pairs = asked.turns * len(behind_which)
     behind = pairs * (asked.turn + HEADER_TOKENS)
     read = asked.answers * front + behind
     return Load(requests=pairs, tokens_in=read, tokens_read=read)
@@ -73,7 +66,7 @@ def _tokens(setting: Setting, asked: Asked, query: str | None, answer: str | Non
     tokens = assumed.template_tokens
     if query is not None:
         tokens += asked.query
-    if answer == OWN.answer:
+    if answer == QA[1]:
         tokens += asked.answer
     elif answer is not None:
         tokens += len(answer) / assumed.characters_per_token
