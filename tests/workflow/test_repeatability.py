@@ -169,9 +169,12 @@ def test_what_differs_is_told_and_printed(
     answers = made["same"][0]
     assert answers["identical"] == 0
     assert len(answers["first_difference"]) == answers["rows"] == 3
+    assert answers["median_difference"] > 0
+    assert all(one["shift"] == one["second"] - one["first"] for one in made["shifts"])
     run_repeatability(study, "fake", 3, as_json=False)
     shown = capsys.readouterr().out
-    assert "generated with 64 and with 1 sequences" in shown
+    assert "generated with 64 and with 1 sequences" in " ".join(shown.split())
+    assert ", in the median " in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 

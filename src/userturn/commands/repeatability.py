@@ -47,13 +47,7 @@ def _parts(repeated: Repeated) -> Iterator[RenderableType]:
         pad_edge=False,
     )
     for one in repeated.same:
-        places = one.first_difference
-        where = (
-            f"token {places[0]} at the earliest, {one.median_difference:g} in the median"
-            if places
-            else ""
-        )
-        rows.add_row(one.kind, str(one.rows), str(one.identical), where)
+        rows.add_row(one.kind, str(one.rows), str(one.identical), _where(one))
     yield Padding(rows, (1, 0, 0, 0))
     rates = Table(
         "by",

@@ -24,18 +24,15 @@ class Same:
         kind: What was generated.
         rows: Rows that both runs have.
         identical: Those with the same tokens and the same end.
-        first_difference: Of each other row the place of the first token that differs.
+        first_difference: Of each other row the place of the first token that differs, sorted.
+        median_difference: Their median; None where all rows are the same.
     """
 
     kind: str
     rows: int
     identical: int
     first_difference: tuple[int, ...]
-
-    @property
-    def median_difference(self) -> float | None:
-        """Median place of the first difference; None where all rows are the same."""
-        return median(self.first_difference) if self.first_difference else None
+    median_difference: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +45,7 @@ class Shift:
         temperature: Of the user turns.
         first: Its value in the first run.
         second: Its value in the second.
+        shift: Second less first.
     """
 
     by: str
@@ -55,11 +53,7 @@ class Shift:
     temperature: float
     first: float
     second: float
-
-    @property
-    def shift(self) -> float:
-        """Second less first."""
-        return self.second - self.first
+    shift: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,13 @@ def same(kind: str, first: Mapping[Key, Row], second: Mapping[Key, Row]) -> Same
         if row["request_id"] is not None and second[key]["request_id"] is not None
     ]
     places = [place for one, other in pairs if (place := first_difference(one, other)) is not None]
-    return Same(kind, len(pairs), len(pairs) - len(places), tuple(sorted(places)))
+    return Same(
+        kind=kind,
+        rows=len(pairs),
+        identical=len(pairs) - len(places),
+        first_difference=tuple(sorted(places)),
+        median_difference=median(places) if places else None,
+    )
 
 
 def first_difference(one: Row, other: Row) -> int | None:
@@ -134,7 +134,7 @@ def share_shifts(by: str, first: Mapping[Key, str], second: Mapping[Key, str]) -
         for label in (*map(str, Label), OPEN):
             shares = [values.count(label) / len(values) for values in labels]
             if any(shares):
-                yield Shift(by, label, temperature, *shares)
+                yield _shift(by, label, temperature, shares)
 
 
 def mean_shifts(
@@ -142,7 +142,12 @@ def mean_shifts(
 ) -> Iterator[Shift]:
     """Mean of a number, side by side; arguments as of `share_shifts`."""
     for temperature, numbers in _by_temperature(first, second):
-        yield Shift(by, rate, temperature, *map(fmean, numbers))
+        yield _shift(by, rate, temperature, [fmean(one) for one in numbers])
+
+
+def _shift(by: str, rate: str, temperature: float, values: Sequence[float]) -> Shift:
+    first, second = values
+    return Shift(by, rate, temperature, first, second, second - first)
 
 
 def _by_temperature(

@@ -154,6 +154,7 @@ def _model(setting: Setting, slug: str, planned: Sequence[JobPlan]) -> ModelPlan
     scored = [job for job in about if job.kind == "likelihoods"]
     judged = [job for job in about if job.kind.startswith("judge ")]
     probed = slug in setting.study.models.probe
+    size, stored = weights_gb(entry) if entry else None, _stored_gb(about, setting)
     return ModelPlan(
         model=slug,
         probed=probed,
@@ -163,7 +164,7 @@ def _model(setting: Setting, slug: str, planned: Sequence[JobPlan]) -> ModelPlan
         tokens_in=sum(job.tokens_in for job in own),
         tokens_out=sum(job.tokens_out for job in own),
         tokens_out_most=sum(job.tokens_out_most for job in own),
-        weights_gb=weights_gb(entry) if entry else None,
+        weights_gb=size,
         gpus=entry.resources.gpus if entry else 0,
         hours=added(job.hours for job in own),
         scorer_hours=added(job.hours for job in scored),
@@ -173,7 +174,8 @@ def _model(setting: Setting, slug: str, planned: Sequence[JobPlan]) -> ModelPlan
         judge_cost=added(job.cost for job in judged if job.runs_on is None),
         gpu_hours=added(job.gpu_hours for job in about),
         cost=added(job.cost for job in about),
-        stored_gb=_stored_gb(about, setting),
+        stored_gb=stored,
+        disk_gb=None if size is None else size + stored,
     )
 
 
@@ -192,6 +194,8 @@ def _stored_gb(jobs: Iterable[JobPlan], setting: Setting) -> float:
 
 def _total(models: Sequence[ModelPlan], whole: Sequence[JobPlan], setting: Setting) -> ModelPlan:
     """The sum over models, and jobs of the whole study, which the scorer does."""
+    size = added(one.weights_gb for one in models)
+    stored = sum(one.stored_gb for one in models) + _stored_gb(whole, setting)
     return ModelPlan(
         model=ALL,
         probed=True,
@@ -201,7 +205,7 @@ def _total(models: Sequence[ModelPlan], whole: Sequence[JobPlan], setting: Setti
         tokens_in=sum(one.tokens_in for one in models),
         tokens_out=sum(one.tokens_out for one in models),
         tokens_out_most=sum(one.tokens_out_most for one in models),
-        weights_gb=added(one.weights_gb for one in models),
+        weights_gb=size,
         gpus=max(one.gpus for one in models),
         hours=added(one.hours for one in models),
         scorer_hours=added([*(one.scorer_hours for one in models), *(job.hours for job in whole)]),
@@ -211,5 +215,6 @@ def _total(models: Sequence[ModelPlan], whole: Sequence[JobPlan], setting: Setti
         judge_cost=added(one.judge_cost for one in models),
         gpu_hours=added([*(one.gpu_hours for one in models), *(job.gpu_hours for job in whole)]),
         cost=added([*(one.cost for one in models), *(job.cost for job in whole)]),
-        stored_gb=sum(one.stored_gb for one in models) + _stored_gb(whole, setting),
+        stored_gb=stored,
+        disk_gb=None if size is None else size + stored,
     )

@@ -93,6 +93,7 @@ class ModelPlan:
         gpu_hours: GPU hours of all these.
         cost: Money for all these.
         stored_gb: Stores and artifacts.
+        disk_gb: These and the weights; None where the weights' size is not known.
     """
 
     model: str
@@ -114,11 +115,7 @@ class ModelPlan:
     gpu_hours: float | None
     cost: float | None
     stored_gb: float
-
-    @property
-    def disk_gb(self) -> float | None:
-        """Weights, stores and artifacts."""
-        return None if self.weights_gb is None else self.weights_gb + self.stored_gb
+    disk_gb: float | None
 
 
 @dataclass(frozen=True, slots=True)
