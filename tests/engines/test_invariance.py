@@ -68,9 +68,28 @@ def test_the_installed_vllm_is_read() -> None:
 
 
 def test_on_a_cpu_it_is_not_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_invariance, "device_name", lambda: "cpu")
+    monkeypatch.setattr(_invariance.devices, "offered", list)
     monkeypatch.setenv(_invariance.VARIABLE, "1")
     assert invariance(folder).fact == "not asked for: vLLM has it for GPUs only"
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [("9.0\n8.0\n", ""), ("9.0\n7.5\n", "older"), ("", "older"), (None, "older")],
+)
+def test_the_oldest_gpu_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, lacking: str
+) -> None:
+    """With a program that speaks as nvidia-smi does."""
+    if said is not None:
+        tool = tmp_path / "nvidia-smi"
+        tool.write_text("#!/bin/sh\ncat <<END\n" + said + "END\n")
+        tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if said is not None else "")
+    monkeypatch.setattr(_invariance.devices, "offered", lambda: ["0"])
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    assert lacking in _invariance.of_device()
+    assert bool(lacking) == bool(_invariance.of_device())
 
 
 def test_on_a_gpu_it_is_asked_for_where_nothing_lacks(

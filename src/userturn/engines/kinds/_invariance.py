@@ -4,19 +4,21 @@ In that mode a completion does not depend on what else is in the batch, so it ca
 by bit on a GPU. vLLM has it as an environment variable, for GPUs, and refuses a model whose
 attention or experts lack it while it loads. What can be told before is told here, from the source
 of the vLLM that is installed and from the model's config.json: importing vLLM first would freeze
-the variable's value in some of its modules.
+the variable's value in some of its modules, and starting CUDA first would change how its workers
+start.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from userturn.engines.base import device_name
+from userturn.engines import devices
 from userturn.engines.folder import read
 
 VARIABLE = "VLLM_BATCH_INVARIANT"
@@ -26,7 +28,7 @@ BACKENDS = "v1/attention/backends"
 ATTENTION = {"attention", "full_attention", "sliding_attention", "chunked_attention"}
 """Layers that are attention, as config.json names them; others carry a state."""
 RECURRENT_KEYS = ("mamba_", "ssm_", "linear_", "hybrid_override_pattern", "conv_L_cache")
-LEAST_CAPABILITY = (8, 0)
+LEAST_CAPABILITY = 8.0
 """Compute capability of the oldest GPUs for which vLLM's mode has kernels."""
 
 
@@ -59,13 +61,23 @@ def invariance(model_dir: Path) -> Invariance:
 
 def of_device() -> str:
     """What the device lacks; empty where it lacks nothing."""
-    if device_name() == "cpu":
-        return "vLLM has it for GPUs only"
     import torch
 
-    if torch.cuda.get_device_capability(0) < LEAST_CAPABILITY:
-        return "this GPU is older than its kernels"
+    if torch.version.cuda is None or not devices.offered():
+        return "vLLM has it for GPUs only"
+    if capability() < LEAST_CAPABILITY:
+        return "the GPUs are older than its kernels, or do not say how old they are"
     return ""
+
+
+def capability() -> float:
+    """Compute capability of this machine's oldest GPU; 0 where the driver does not say."""
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True)
+        return min(map(float, done.stdout.split()), default=0.0)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return 0.0
 
 
 def of_vllm() -> str:
