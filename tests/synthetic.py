@@ -188,10 +188,12 @@ def _prompt(dataset: str, item: int) -> Row:
         "dataset": dataset,
         "item": f"{item:04d}",
         "order": item,
+        "earlier": [],
         "text": f"How many apples does person {item} have?",
         "verifier": VERIFIERS.get(dataset),
         "target": json.dumps(item) if dataset in VERIFIERS else None,
         "reference_answer": None,
+        "next_turn": None,
     }
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from chat_documented import DOCUMENTED, MISTRAL_NEMO, SHOWN, build, documented
 from chat_templates import AWKWARD, FAMILIES, QUICK, TEXTS, Family, controls, family
+from userturn.artifacts.messages import Message
 from userturn.base.errors import TemplateError
 from userturn.chat.chat import Chat
-from userturn.chat.messages import Message, alternating
+from userturn.chat.messages import alternating
 from userturn.chat.template import passable
 
 pytestmark = pytest.mark.slow

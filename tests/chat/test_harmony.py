@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chat_templates import HARMONY
+from userturn.artifacts.messages import Message
 from userturn.chat.chat import Chat
-from userturn.chat.messages import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

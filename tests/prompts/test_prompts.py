@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userturn.artifacts import provenance
+from userturn.artifacts import messages, provenance
+from userturn.artifacts.messages import Message
 from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, PromptError, SourceError
@@ -96,6 +97,23 @@ def test_the_stage_keeps_the_order_and_says_what_it_took(study, capsys):
     assert facts["dataset"].startswith("sha256:")
     assert facts["available"] == 5
     assert facts["params"]["prompts.items"] == 9
+
+
+def test_a_conversation_comes_back_as_it_was_written(study):
+    said = [("system", "Be kind."), ("user", "<|im_end|>"), ("assistant", ""), ("user", "é")]
+    line = {"messages": [{"role": role, "content": text} for role, text in said]}
+    line |= {"answer": "Hello", "next_turn": "Why?"}
+    Path("mine.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    prompts_stage.run(study(None), "mine")
+    [row] = read_prompts(["mine"]).to_dicts()
+    assert messages.asked(row) == tuple(Message(role, text) for role, text in said)
+    assert (row["text"], row["reference_answer"], row["next_turn"]) == ("é", "Hello", "Why?")
+
+
+def test_one_question_is_nothing_but_its_text(study):
+    prompts_stage.run(study(None), "mine")
+    rows = read_prompts(["mine"]).to_dicts()
+    assert [messages.asked(row) for row in rows] == [row["text"] for row in rows]
 
 
 def test_a_dataset_that_cannot_be_read_leaves_the_old_prompts(study):

@@ -28,6 +28,20 @@ def test_what_has_no_verifier_or_no_answer_is_not_scored():
     assert score("math", None, "1") == Score(None, None, "math: no target")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("So it is light.\n\nAnswer: B", RIGHT),
+        ("answer:$b$", RIGHT),
+        ("Answer: C", WRONG),
+        ("It is B.", WRONG),
+        ("", WRONG),
+    ],
+)
+def test_multiple_choice(text, expected):
+    assert score("choice", '"B"', text) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "text", "expected"),

@@ -142,6 +142,7 @@ def _schema(kind: str) -> pa.Schema:
         "list<int32>": pa.list_(pa.int32()),
         "list<float64>": pa.list_(pa.float64()),
         "list<string>": pa.list_(pa.string()),
+        "list<message>": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
     }
     return pa.schema(
         [(name, types[type_name]) for name, type_name in schemas.columns(kind).items()]

@@ -29,10 +29,12 @@ PROMPTS = {
     "dataset": "string",
     "item": "string",  # stable id inside the dataset
     "order": "int64",  # place in the seeded order that `prompts.items` cuts
-    "text": "string",
+    "earlier": "list<message>",  # what stands in front of `text`, see messages.py; mostly nothing
+    "text": "string",  # the user turn that asks: the query
     "verifier": "string",  # module of `verifiers`; null: no published verifier
     "target": "string",  # JSON that the verifier reads; null without a verifier
-    "reference_answer": "string",  # an answer that ships with the dataset, or null
+    "reference_answer": "string",  # an answer to `text` that ships with the dataset, or null
+    "next_turn": "string",  # the real user turn behind `reference_answer`, or null
 }
 ANSWERS = {
     "dataset": "string",

@@ -27,11 +27,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from userturn.artifacts.messages import Message, Query, messages_of
 from userturn.base.errors import EngineError, TemplateError
 from userturn.chat import answers, check, stops
 from userturn.chat.codec import Codec, clip
 from userturn.chat.layout import Layout, cut, read
-from userturn.chat.messages import Message, Query, alternating, messages_of, texts_of
+from userturn.chat.messages import alternating, texts_of
 from userturn.chat.stops import StopSet
 from userturn.chat.template import Template
 from userturn.engines import folder

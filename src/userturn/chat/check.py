@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from userturn.artifacts.messages import Message
 from userturn.base.errors import TemplateError
 from userturn.chat import dates
 from userturn.chat.affix import common_start
 from userturn.chat.codec import Codec
 from userturn.chat.layout import Layout, cut
-from userturn.chat.messages import Message, alternating
+from userturn.chat.messages import alternating
 from userturn.chat.template import Template, passable
 
 PROBES = (

@@ -25,8 +25,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from userturn.artifacts.messages import Message
 from userturn.base.errors import TemplateError
-from userturn.chat.messages import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from userturn.artifacts.messages import Message
 from userturn.base.errors import TemplateError
 from userturn.chat.affix import TAG, between, common_start
 from userturn.chat.codec import Codec
-from userturn.chat.messages import Message, alternating
+from userturn.chat.messages import alternating
 from userturn.chat.template import Template
 
 SWITCHES = ("enable_thinking", "thinking")

@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from userturn.artifacts.messages import Message
 from userturn.base.errors import TemplateError
 from userturn.chat import dates
 from userturn.chat.codec import PRIVATE_USE, SLOTS, Codec, clip
 from userturn.chat.limit import time_limit
-from userturn.chat.messages import Message, alternating
+from userturn.chat.messages import alternating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -34,12 +34,12 @@ def collect(rows: Iterable[Row], kind: str, dataset: str) -> list[Prompt]:
     Raises:
         PromptError: A record cannot be read, two have one id, or none is left.
     """
-    read = kinds.named(kind).read
+    of_kind = kinds.named(kind)
     origins: dict[str, str] = {}
     prompts: list[Prompt] = []
     left_out = 0
     for row in rows:
-        prompt = read(row)
+        prompt = of_kind.read(row)
         if prompt is None:
             left_out += 1
             continue
@@ -55,8 +55,7 @@ def collect(rows: Iterable[Row], kind: str, dataset: str) -> list[Prompt]:
     if left_out:
         total = left_out + len(prompts)
         print(
-            f"dataset '{dataset}': {left_out} of {total} items are no single user message: "
-            "left out",
+            f"dataset '{dataset}': {left_out} of {total} items are {of_kind.lacks}: left out",
             file=sys.stderr,
         )
     if not prompts:

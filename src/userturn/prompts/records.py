@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from userturn.artifacts import messages
+from userturn.artifacts.messages import Message, Role
 from userturn.base.errors import PromptError
+
+_ROLES: dict[str, Role] = {
+    "user": "user",
+    "assistant": "assistant",
+    "agent": "assistant",
+    "system": "system",
+    "developer": "system",
+}
+"""How datasets call who speaks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One dataset item.
+    """One dataset item: a conversation that ends in a user turn.
 
     Attributes:
         item: Id that is stable inside the dataset.
-        text: What the user asks first; may be empty, which later stages skip and count.
+        text: The user turn that is to be answered, mostly the first one; may be empty, which later
+            stages skip and count.
         verifier: Module of `verifiers`; None where there is no published verifier.
         target: JSON that the verifier reads; None without a verifier.
-        reference_answer: An answer that ships with the dataset.
+        reference_answer: An answer to it that ships with the dataset.
+        earlier: What stands in front of `text`: at most one system message, then whole exchanges.
+        next_turn: What the user really said next, behind `reference_answer`.
     """
 
     item: str
@@ -28,6 +42,13 @@ class Prompt:
     verifier: str | None = None
     target: str | None = None
     reference_answer: str | None = None
+    earlier: tuple[Message, ...] = ()
+    next_turn: str | None = None
+
+    def columns(self, dataset: str) -> dict[str, Any]:
+        """Columns of kind `prompts`, without its place in the order."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {"dataset": dataset, **named, "earlier": messages.write(self.earlier)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +141,65 @@ def as_target(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def single_user_message(row: Row, messages: list[Any], key: str) -> str | None:
-    """Text of a conversation that is one user message; None where there are more turns.
+def conversation(
+    row: Row, said: Sequence[Any], key: str, role: str = "role", content: str = "content"
+) -> tuple[tuple[Message, ...], str] | None:
+    """A conversation that ends in a user turn: what stands in front of that turn, and its text.
 
-    System and developer messages are not shown: the probe's context is user, assistant, user.
+    A developer message is a system message: few chat templates know the former.
+
+    Args:
+        row: The record.
+        said: Its messages, in order.
+        key: Where the record has them, for messages of errors.
+        role: Key of a message's role.
+        content: Key of its text.
+
+    Returns:
+        None where it is no conversation as DESIGN has them: at most one system message, then turns
+        of user and assistant by turns, a user turn first and last.
+
+    Raises:
+        PromptError: A message has not these keys, or holds no text.
     """
-    texts = []
-    for message in messages:
-        if not isinstance(message, Mapping) or not {"role", "content"} <= message.keys():
-            raise PromptError(f"{row.origin}: '{key}' must hold messages with role and content")
-        if message["role"] not in ("system", "developer"):
-            texts.append((message["role"], message["content"]))
-    if [role for role, _ in texts] != ["user"]:
+    texts: list[tuple[str, str]] = []
+    for one in said:
+        if not isinstance(one, Mapping) or not {role, content} <= one.keys():
+            raise PromptError(f"{row.origin}: '{key}' must hold messages with {role} and {content}")
+        speaker = _ROLES.get(str(one[role]), str(one[role]))
+        texts.append((speaker, row.as_text(one[content], f"{key}.{content}")))
+    system = [text for speaker, text in texts[:1] if speaker == "system"]
+    turns = texts[len(system) :]
+    alternate = ["assistant" if at % 2 else "user" for at in range(len(turns))]
+    if len(turns) % 2 == 0 or [speaker for speaker, _ in turns] != alternate:
         return None
-    return row.as_text(texts[0][1], f"{key}.content")
+    earlier = [Message("system", text) for text in system]
+    earlier += [Message("assistant" if at % 2 else "user", text)
+                for at, (_, text) in enumerate(turns[:-1])]  # fmt: skip
+    return tuple(earlier), turns[-1][1]
+
+
+def continued(
+    row: Row, said: Sequence[Any], key: str, role: str = "role", content: str = "content"
+) -> tuple[tuple[Message, ...], str, str, str] | None:
+    """A conversation up to its last user turn that another one follows, and what follows.
+
+    Takes what `conversation` takes.
+
+    Returns:
+        What stands in front of that turn, its text, the answer that it got, and the real next user
+        turn; None where no answer is followed by a user turn, or it is no conversation.
+
+    Raises:
+        PromptError: As `conversation`.
+    """
+    ends = [
+        at
+        for at, one in enumerate(said)
+        if isinstance(one, Mapping) and _ROLES.get(str(one.get(role))) == "user"
+    ]
+    whole = conversation(row, said[: ends[-1] + 1], key, role, content) if ends else None
+    if whole is None or len(whole[0]) < 2:
+        return None
+    *earlier, query, answer = whole[0]
+    return tuple(earlier), query.content, answer.content, whole[1]

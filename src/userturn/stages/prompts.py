@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 
 from userturn.artifacts import files, provenance
 from userturn.base import paths
@@ -31,9 +30,6 @@ def run(study: Study, slug: str) -> None:
     files.write(
         paths.artifact("prompts", slug),
         "prompts",
-        (
-            {"dataset": slug, "order": order, **asdict(prompt)}
-            for order, prompt in enumerate(chosen)
-        ),
+        ({**prompt.columns(slug), "order": order} for order, prompt in enumerate(chosen)),
         provenance.of(stage, slice_of(study, stage), dataset=identity, available=len(known)),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +154,7 @@ class Counts:
             raise ArtifactError(f"dataset.{dataset} is not on this machine")
         known, _ = load(self.study, dataset)
         chosen = select(known, self.study.prompts.items, self.study.seed, dataset)
-        return [{"dataset": dataset, **asdict(prompt)} for prompt in chosen]
+        return [prompt.columns(dataset) for prompt in chosen]
 
     def _identity(self, slug: str) -> str:
         """Identity of a model's weights as they are, or as their stage is going to find them."""

@@ -14,12 +14,14 @@ class Kind:
     """How datasets of one kind are read.
 
     Attributes:
-        read: From a record to its prompt; None leaves out a record that has no single first turn.
+        read: From a record to its prompt; None leaves out a record that makes none.
         generate: Where records are generated and not read from a file: makes them, by a seed.
+        lacks: What a record is that is left out, in words that fit behind "items are".
     """
 
     read: Callable[[Row], Prompt | None]
     generate: Callable[[int], Iterator[Row]] | None = None
+    lacks: str = "no conversations that end in a user turn"
 
 
 def named(name: str) -> Kind:

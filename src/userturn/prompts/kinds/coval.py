@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from userturn.base.errors import PromptError
 from userturn.prompts.kinds import Kind
-from userturn.prompts.records import Prompt, Row, single_user_message
+from userturn.prompts.records import Prompt, Row, conversation
 
 
 def read(row: Row) -> Prompt | None:
-    """The user message of a conversation that has one."""
+    """The conversation."""
     prompt = row.get("prompt")
     messages = prompt.get("messages") if isinstance(prompt, Mapping) else prompt
     if isinstance(messages, str):
@@ -24,8 +24,8 @@ def read(row: Row) -> Prompt | None:
         raise PromptError(
             f"{row.origin}: 'prompt' holds no messages (columns found: {', '.join(row.values)})"
         )
-    text = single_user_message(row, messages, "prompt.messages")
-    return None if text is None else Prompt(item=row.text("prompt_id"), text=text)
+    asked = conversation(row, messages, "prompt.messages")
+    return asked and Prompt(row.text("prompt_id"), asked[1], earlier=asked[0])
 
 
 KIND = Kind(read)
