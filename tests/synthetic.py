@@ -204,6 +204,7 @@ def _answer(dataset: str, item: int, rng: np.random.Generator) -> Row:
         "request_id": f"{item:032x}",
         "context_tokens": 40,
         "text": f"Person {item} has {item} apples. " * 12,
+        "reasoning": None,
         "token_ids": [1, 2, 3],
         "end": "length" if rng.random() < 0.1 else "eos",
         "stop_token": None,

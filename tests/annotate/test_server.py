@@ -85,7 +85,7 @@ def test_pages_bring_everything_and_forbid_the_rest(client):
 
 def test_each_answer_is_on_disk_before_the_next_turn_is_shown(client):
     state = client.ask("GET", "state")[1]
-    assert set(state["turn"]) == {"id", "query", "answer", "turn"}
+    assert set(state["turn"]) == {"id", "earlier", "query", "answer", "turn"}
     assert not any(str(state["turn"]).count(name) for name in (*TURN_KEY, "smollm2"))
     for done, label in enumerate(("followup", "skip", "empty"), 1):
         before = state["turn"]["id"]

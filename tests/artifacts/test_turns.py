@@ -30,7 +30,7 @@ def skip_a_swap(kind, slug, row):
 def test_what_a_turn_was_shown_and_what_is_its_own():
     write_artifacts(STUDY, items=2, edit=skip_a_swap)
     turns = read_turns(STUDY, MODEL)
-    assert list(turns[0]) == [*schemas.columns("user_turns"), "query", "own", "shown"]
+    assert list(turns[0]) == [*schemas.columns("user_turns"), "earlier", "query", "own", "shown"]
     conditions = [turn["condition"] for turn in turns]
     assert conditions == ["base"] * 4 + ["ask", "swap"] * 4, "unperturbed turns come first"
     for turn in turns:

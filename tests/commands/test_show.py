@@ -9,6 +9,7 @@ from rich.console import Console
 from chat_templates import FAMILIES, tokenizer
 from userturn.chat.chat import Chat
 from userturn.commands.show import LONGEST, pieces, rows, show, visible
+from userturn.turns.planner import Shown
 
 
 def chat(name: str) -> Chat:
@@ -19,7 +20,8 @@ def chat(name: str) -> Chat:
 
 def printed(*arguments: Any, width: int = 200) -> str:
     console = Console(width=width, file=StringIO(), color_system=None)
-    console.print(show(*arguments))
+    chat, query, answer, mode = arguments
+    console.print(show(chat, query, Shown(answer, None), mode))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 

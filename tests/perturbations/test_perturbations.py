@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from userturn import perturbations
+from userturn.artifacts import schemas
 from userturn.base import registry
 from userturn.perturbations import ask, close, truncate
 from userturn.study.study import Study
@@ -42,10 +43,14 @@ def test_ask_and_close_append_a_listed_line(answer: str, draw: int) -> None:
     assert closed.endswith(close.CLOSINGS)
 
 
+def answer_row(**cells) -> dict:
+    return {**dict.fromkeys(schemas.ANSWERS), **cells}
+
+
 rows = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(0, 30).map(str), st.none() | st.text()),
     unique_by=lambda row: row[:2],
-).map(lambda found: [{"dataset": d, "item": i, "text": t, "skipped": None} for d, i, t in found])
+).map(lambda drawn: [answer_row(dataset=d, item=i, text=t) for d, i, t in drawn])
 
 
 @given(rows, st.integers(0, 5))
@@ -56,10 +61,10 @@ def test_swaps_never_give_a_prompt_its_own_answer(answers: list[dict], seed: int
     answered = {(r["dataset"], r["item"]) for r in marked if r["text"] is not None}
     assert set(found) == (answered if len(answered) > 1 else set())
     for (dataset, item), other in found.items():
-        assert other != f"{dataset}/{item}"
+        assert other["text"] != f"{dataset}/{item}"
         same = [key for key in answered if key[0] == dataset]
         if len(same) > 1:
-            assert other.startswith(f"{dataset}/")
+            assert other["text"].startswith(f"{dataset}/")
 
 
 def test_every_condition_of_the_study_is_registered() -> None:
@@ -70,11 +75,28 @@ def test_every_condition_of_the_study_is_registered() -> None:
 
 def test_skipped_answers_are_counted_not_dropped(laptop: Study) -> None:
     answers = [
-        {"dataset": "d", "item": "1", "text": None, "skipped": "empty prompt"},
-        {"dataset": "d", "item": "2", "text": "an answer", "skipped": None},
+        answer_row(dataset="d", item="1", skipped="empty prompt"),
+        answer_row(dataset="d", item="2", text="an answer"),
     ]
     chat = SimpleNamespace(encode_content=encode, decode=decode)
     shown = controls.perturbed(SimpleNamespace(study=laptop, chat=chat), answers)
     assert len(shown) == 2 * len(laptop.perturb.conditions)
     assert shown["d", "1", "ask"].skipped == "empty prompt"
     assert shown["d", "2", "swap"].skipped == controls.NO_OTHER_PROMPT
+
+
+def test_a_perturbed_answer_keeps_its_reasoning_and_a_swapped_one_brings_its_own(
+    laptop: Study,
+) -> None:
+    answers = [
+        answer_row(dataset="d", item=item, text=f"answer {item}", reasoning=f"thought {item}",
+                   token_ids=[int(item)])
+        for item in "12"
+    ]  # fmt: skip
+    chat = SimpleNamespace(encode_content=encode, decode=decode)
+    shown = controls.perturbed(SimpleNamespace(study=laptop, chat=chat), answers)
+    asked, swapped = shown["d", "1", "ask"], shown["d", "1", "swap"]
+    assert asked.text.startswith("answer 1\n\n")
+    assert (asked.reasoning, asked.token_ids, asked.perturbed) == ("thought 1", (1,), True)
+    assert (swapped.text, swapped.reasoning) == ("answer 2", "thought 2")
+    assert (swapped.token_ids, swapped.perturbed) == ((2,), False)

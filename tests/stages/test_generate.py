@@ -268,7 +268,7 @@ def test_a_colleagues_output_in_dvcs_cache_is_not_generated_again(run: Run) -> N
 
 
 def test_reference_answers_fill_the_context(run: Run) -> None:
-    rows = [{"id": "a", "prompt": "q", "reference": "r"}, {"id": "b", "prompt": "q2"}]
+    rows = [{"id": "a", "prompt": "q", "answer": "r"}, {"id": "b", "prompt": "q2"}]
     Path("prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run(*GENERATE, source="reference")
     answers = {row["item"]: row for row in read("answers").to_dicts()}

@@ -2,7 +2,7 @@
 
 // Texts come from models and data: they are only ever set as textContent.
 const element = (id) => document.getElementById(id);
-const PARTS = ["query", "answer", "turn"];
+const PARTS = ["earlier", "query", "answer", "turn"];
 const CODE = /(```[\s\S]*?(?:```|$)|`[^`\n]+`)/;
 let labels = [];
 let current = null; // the turn on the page, or null when all are done
@@ -12,9 +12,13 @@ let busy = false;
 function show(state) {
   const arrived = state.turn?.id !== current?.id;
   current = state.turn;
+  const earlier = current ? current.earlier : [];
+  document.querySelector("section.earlier").hidden = earlier.length === 0;
   for (const part of PARTS) {
-    fill(element(part), current ? current[part] : "");
-    if (arrived) element(part).scrollTop = 0;
+    const box = element(part);
+    if (part === "earlier") box.replaceChildren(...earlier.flatMap(said));
+    else box.replaceChildren(...pieces(current ? current[part] : ""));
+    if (arrived) box.scrollTop = 0;
     tellWhatIsCutOff(part);
   }
   if (arrived) since = performance.now();
@@ -32,15 +36,22 @@ function show(state) {
 }
 
 // Code between backticks in monospace; every character stays, backticks included.
-function fill(box, text) {
-  const pieces = text.split(CODE).map((piece, nth) => {
+function pieces(text) {
+  const split = text.split(CODE).map((piece, nth) => {
     if (nth % 2 === 0) return piece;
     const code = make("span", piece);
     code.className = "code";
     code.dir = "ltr";
     return code;
   });
-  box.replaceChildren(...pieces.filter((piece) => piece !== ""));
+  return split.filter((piece) => piece !== "");
+}
+
+// A message behind the name of who said it.
+function said(message) {
+  const who = make("span", message.role);
+  who.className = "who";
+  return [who, "\n", ...pieces(message.content), "\n\n"];
 }
 
 function tellWhatIsCutOff(part) {

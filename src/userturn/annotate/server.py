@@ -142,6 +142,7 @@ class Session:
             turn = self._texts[text]
             shown = {
                 "id": opaque(text),
+                "earlier": turn["earlier"] or [],
                 "query": turn["query"],
                 "answer": turn["shown"],
                 "turn": turn["text"],

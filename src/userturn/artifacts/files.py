@@ -5,7 +5,7 @@ The same rows made in the same way give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +56,14 @@ def write(
         pq.write_table(table, partial, compression="zstd", store_schema=True)
 
 
-def read(path: Path, kind: str) -> pl.DataFrame:
+def read(path: Path, kind: str, only: Sequence[str] = ()) -> pl.DataFrame:
     """Read an artifact and check its schema, provenance, keys, and that rows have their requests.
+
+    Args:
+        path: The file.
+        kind: Key of schemas.KEYS.
+        only: Columns that are enough, of a file whose other ones may be those of another version;
+            then keys and requests are not checked.
 
     Returns:
         A frame with the columns of schemas.columns(kind), in the order of schemas.KEYS[kind].
@@ -71,14 +77,14 @@ def read(path: Path, kind: str) -> pl.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, columns=list(only) or None)
     except FileNotFoundError:
         raise ArtifactError(f"{path}: is missing; `dvc repro` restores or makes it") from None
     except (OSError, pa.ArrowException) as error:
         raise ArtifactError(
             f"{path}: is corrupt ({error}); `dvc checkout --force {path}` restores it"
         ) from None
-    expected = _schema(kind)
+    expected = _schema(kind, only)
     if not table.schema.remove_metadata().equals(expected):
         names = ", ".join(table.schema.names)
         raise ArtifactError(
@@ -89,6 +95,8 @@ def read(path: Path, kind: str) -> pl.DataFrame:
         raise ArtifactError(f"{path}: was written as '{made_as}', not as '{kind}'; run `dvc repro`")
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
+    if only:
+        return frame
     keys = frame.select(schemas.KEYS[kind])
     if keys.is_duplicated().any():
         raise ArtifactError(f"{path}: holds a row key twice; run `dvc repro`")
@@ -131,7 +139,7 @@ def _sound(kind: str) -> pl.Expr:
     return sound
 
 
-def _schema(kind: str) -> pa.Schema:
+def _schema(kind: str, only: Sequence[str] = ()) -> pa.Schema:
     import pyarrow as pa
 
     types = {
@@ -144,6 +152,5 @@ def _schema(kind: str) -> pa.Schema:
         "list<string>": pa.list_(pa.string()),
         "list<message>": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
     }
-    return pa.schema(
-        [(name, types[type_name]) for name, type_name in schemas.columns(kind).items()]
-    )
+    columns = schemas.columns(kind)
+    return pa.schema([(name, types[columns[name]]) for name in only or columns])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import files
 from userturn.base import paths
@@ -21,3 +21,8 @@ def read_prompts(slugs: Sequence[str]) -> pl.DataFrame:
     import polars as pl
 
     return pl.concat([files.read(paths.artifact("prompts", slug), "prompts") for slug in slugs])
+
+
+def has_system(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of some rows with the column `earlier` begins with a system message."""
+    return any(one["role"] == "system" for row in rows for one in row["earlier"] or ())

@@ -41,8 +41,9 @@ ANSWERS = {
     "item": "string",
     "request_id": "string",  # null where nothing was generated
     "context_tokens": "int64",
-    "text": "string",  # null where skipped
-    "token_ids": "list<int32>",
+    "text": "string",  # what a conversation keeps of it; null where skipped
+    "reasoning": "string",  # what the model thought before it; null where it did not
+    "token_ids": "list<int32>",  # all that was generated, reasoning and text
     "end": "string",  # eos | stop_token | length | empty; null where skipped
     "stop_token": "string",
     "skipped": "string",  # why nothing was generated, or null

@@ -86,8 +86,9 @@ def frame(study: Study, slug: str) -> pl.DataFrame:
     """User turns of every condition of one model.
 
     Returns:
-        The columns of kind `user_turns`, then `query`, `own` (the answer to its prompt under its
-        condition; under `swap` the unperturbed one) and `shown` (the answer that its context
+        The columns of kind `user_turns`, then `earlier` and `query` (the prompt: its last user
+        turn, and the messages in front of that), `own` (the answer to it under the turn's
+        condition; under `swap` the unperturbed one) and `shown` (the answer that the context
         showed). Unperturbed turns come first, then the controls, each in the order of their key.
 
     Raises:
@@ -102,7 +103,7 @@ def frame(study: Study, slug: str) -> pl.DataFrame:
     answers = files.read(paths.artifact("answers", slug), "answers")
     context = (
         pl.concat(prompts)
-        .select(*PROMPT_KEY, query="text")
+        .select(*PROMPT_KEY, "earlier", query="text")
         .join(answers.select(*PROMPT_KEY, answered="text"), on=PROMPT_KEY, how="inner")
     )
     base = _within(context, slug, "user_turns").with_columns(shown="answered")
@@ -110,7 +111,7 @@ def frame(study: Study, slug: str) -> pl.DataFrame:
     swapped = pl.col("condition") == SWAP
     own = pl.when(swapped).then("answered").otherwise("shown")
     turns = pl.concat([base, controls], how="diagonal").with_columns(own=own)
-    return turns.select(*schemas.columns("user_turns"), "query", "own", "shown")
+    return turns.select(*schemas.columns("user_turns"), "earlier", "query", "own", "shown")
 
 
 def _within(context: pl.DataFrame, slug: str, kind: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ template puts there, or by their text where the tokenizer has none. Pure.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from userturn.chat.affix import TAG
@@ -98,3 +99,9 @@ def _without(text: str, gaps: Sequence[str]) -> str:
     """A content without the whitespace that the template puts in front of it."""
     gap = next((gap for gap in sorted(gaps, key=len)[::-1] if gap and text.startswith(gap)), "")
     return text.removeprefix(gap)
+
+
+def up_to(ids: Sequence[int], place: int, decode: Decode) -> int:
+    """How many ids spell no more than the text up to a place."""
+    counts = range(len(ids) + 1)
+    return bisect_right(counts, place, key=lambda count: len(decode(ids[:count]))) - 1

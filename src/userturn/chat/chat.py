@@ -291,6 +291,24 @@ class Chat:
         """What a model thought in front of a generated answer; empty where it did not."""
         return answers.reasoning(self._layout(), ids, self.decode)
 
+    def answer_ids(self, ids: Sequence[int], instead: str | None = None) -> tuple[int, ...]:
+        """Ids of a generated answer for `live` contexts, up to a header in plain text.
+
+        Args:
+            ids: The answer as it was generated.
+            instead: What stands in place of its content, behind the same reasoning.
+        """
+        layout = self._layout(instead or "")
+        whole, content = self.decode(ids), answers.content(layout, ids, self.decode)
+        start = max(whole.rfind(content), 0) if content else len(whole)
+        if instead is not None:
+            head = layout.prompt + layout.codec.swap(whole[:start])
+            front = answers.up_to(ids, start, self.decode)
+            return (*ids[:front], *layout.codec.encode_after(head, instead))
+        kept = self.answer_stop.cut(content)
+        end = len(ids) if kept == content else answers.up_to(ids, start + len(kept), self.decode)
+        return tuple(ids[:end])
+
     def user_text(self, ids: Sequence[int]) -> str:
         """The text of a generated user turn, up to a header that the model wrote in plain text."""
         return self.user_stop.cut(self.decode(ids))

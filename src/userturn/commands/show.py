@@ -14,11 +14,14 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from userturn.artifacts import files
+from userturn.artifacts import files, messages
+from userturn.artifacts.messages import Query
+from userturn.artifacts.prompts import has_system
 from userturn.base import paths
 from userturn.base.errors import StudyError
 from userturn.study import models
 from userturn.study.study import Study
+from userturn.turns.planner import Shown
 
 if TYPE_CHECKING:
     from userturn.chat.chat import Chat, Mode
@@ -39,13 +42,13 @@ class Piece:
     control: bool
 
 
-def show(chat: Chat, query: str, answer: str, mode: Mode) -> Group:
+def show(chat: Chat, query: Query, answer: Shown, mode: Mode) -> Group:
     """Render what a model is given for one prompt and answer.
 
     Args:
         chat: The model's chat.
         query: The prompt.
-        answer: The assistant's turn.
+        answer: The assistant's turn, and how it was generated.
         mode: The context of the study; the other one is shown by where it differs.
 
     Raises:
@@ -53,7 +56,7 @@ def show(chat: Chat, query: str, answer: str, mode: Mode) -> Group:
     """
     other: Mode = "live" if mode == "history" else "history"
     asked = chat.answer_context(query)
-    given, instead = chat.user_context(query, answer, mode), chat.user_context(query, answer, other)
+    given, instead = answer.context(chat, query, mode), answer.context(chat, query, other)
     return Group(
         Text.assemble(
             (chat.name, "bold"),
@@ -100,9 +103,11 @@ def show_item(
     if not 0 <= item < len(prompts):
         raise StudyError(f"--item {item}: '{dataset}' has the items 0 to {len(prompts) - 1}")
     prompt = prompts[item]
+    chat.self_check(system=has_system([prompt]))
+    shown = Shown(answer or ANSWER_STAND_IN, None)
     if answer is None:
-        answer = _own_answer(model, dataset, prompt["item"]) or ANSWER_STAND_IN
-    return show(chat, prompt["text"], answer, mode or study.generate.context)
+        shown = _own_answer(model, dataset, prompt["item"]) or shown
+    return show(chat, messages.asked(prompt), shown, mode or study.generate.context)
 
 
 def _chat(study: Study, model: str) -> Chat:
@@ -110,23 +115,21 @@ def _chat(study: Study, model: str) -> Chat:
     from userturn.models import weights
 
     if model in study.model:
-        chat = Chat.load(weights.materialise(study, model), study.model[model].chat)
-    elif os.path.isdir(model):  # false for what can be no path
-        chat = Chat.load(Path(model), models.Chat())
-    else:
-        known = ", ".join(study.model)
-        raise StudyError(f"unknown model '{model}': no directory, and the study has: {known}")
-    chat.self_check()
-    return chat
+        return Chat.load(weights.materialise(study, model), study.model[model].chat)
+    if os.path.isdir(model):  # false for what can be no path
+        return Chat.load(Path(model), models.Chat())
+    known = ", ".join(study.model)
+    raise StudyError(f"unknown model '{model}': no directory, and the study has: {known}")
 
 
-def _own_answer(model: str, dataset: str, item: str) -> str | None:
-    """The model's answer, where it was generated."""
+def _own_answer(model: str, dataset: str, item: str) -> Shown | None:
+    """The model's answer, where there is one."""
     path = paths.artifact("answers", model)
     if not path.exists():
         return None
-    texts = files.read(path, "answers").filter(dataset=dataset, item=item)["text"].drop_nulls()
-    return str(texts[0]) if len(texts) else None
+    rows = files.read(path, "answers").filter(dataset=dataset, item=item).to_dicts()
+    shown = Shown.of(rows[0]) if rows else None
+    return shown if shown and shown.text is not None else None
 
 
 def pieces(chat: Chat, ids: Sequence[int]) -> Iterator[Piece]:

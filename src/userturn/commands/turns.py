@@ -194,6 +194,7 @@ def as_record(turn: Turn) -> dict[str, Any]:
     names = ("model", *TURN_KEY)
     return {
         **dict(zip(names, turn.key, strict=True)),
+        "earlier": turn.row["earlier"] or [],
         "query": turn.row["query"],
         "answer": turn.row["shown"],
         "turn": turn.row["text"],
@@ -225,6 +226,8 @@ def _page(turn: Turn) -> Group:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
+    for one in row["earlier"] or ():
+        table.add_row(one["role"], Text(visible(excerpt(one["content"]) or ""), "dim"))
     table.add_row("query", Text(visible(excerpt(row["query"]) or "")))
     table.add_row("answer", Text(visible(excerpt(row["shown"]) or "")))
     table.add_row("turn", _whole(row["text"]))

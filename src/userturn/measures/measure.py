@@ -37,7 +37,14 @@ def measure_all(
             f"than the scorer '{study.ground.scorer}' takes and get no likelihoods",
             file=sys.stderr,
         )
-    for turn in (*layout.unscored, *layout.too_long):
+    if layout.refused:
+        print(
+            f"{stage}: {len(layout.refused)} of {len(turns)} turns have a conversation that the "
+            f"chat template of the scorer '{study.ground.scorer}' does not carry as it is, and "
+            "get no likelihoods",
+            file=sys.stderr,
+        )
+    for turn in (*layout.unscored, *layout.too_long, *layout.refused):
         yield turn, columns(turn)
     for turn, log_p in measure(layout, scorer):
         yield turn, columns(turn, log_p, scorer.chat.pieces(turn.tokens))

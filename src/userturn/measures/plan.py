@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from userturn.artifacts.messages import Query
+from userturn.base.errors import TemplateError
 from userturn.chat.chat import Chat, Mode
 from userturn.engines.base import ScoreRequest
 from userturn.measures import contexts
@@ -65,11 +67,13 @@ class Plan:
         groups: Groups to score.
         unscored: Turns with nothing to score.
         too_long: Turns whose contexts do not fit the scorer.
+        refused: Turns whose conversation its chat template does not carry as it is.
     """
 
     groups: tuple[Group, ...]
     unscored: tuple[Measurable, ...]
     too_long: tuple[Measurable, ...]
+    refused: tuple[Measurable, ...]
 
     @property
     def requests(self) -> list[ScoreRequest]:
@@ -92,25 +96,30 @@ def plan(
     render = _renderer(chat, mode)
     groups: list[Group] = []
     too_long: list[Measurable] = []
+    refused: list[Measurable] = []
     for mates in _mates(turn for turn in turns if turn.tokens):
         targets = tuple(dict.fromkeys(turn.tokens for turn in mates))
-        scene = Scene(Conversation(mates[0].query, mates[0].answer), ground)
+        scene = Scene(Conversation(mates[0].asked, mates[0].answer), ground)
         layout = {name: tuple(kind.lay_out(scene)) for name, kind in contexts.load_all().items()}
         laid_out = dict.fromkeys(chain.from_iterable(layout.values()))
-        longest = max(len(render(one)) for one in laid_out) + max(map(len, targets))
+        try:
+            longest = max(len(render(one)) for one in laid_out) + max(map(len, targets))
+        except TemplateError:  # of these texts alone: `self_check` passed
+            refused += mates
+            continue
         if limit is not None and longest > limit:
             too_long += mates
         else:
             groups.append(Group(mates, layout, tuple(_requests(laid_out, targets, render))))
     unscored = tuple(turn for turn in turns if not turn.tokens)
-    return Plan(tuple(groups), unscored, tuple(too_long))
+    return Plan(tuple(groups), unscored, tuple(too_long), tuple(refused))
 
 
 def _mates(turns: Iterable[Measurable]) -> list[tuple[Measurable, ...]]:
-    """Turns that share query and answer."""
-    members: dict[tuple[str, str], list[Measurable]] = defaultdict(list)
+    """Turns that share query, what was said before it, and answer."""
+    members: dict[tuple[Query, str], list[Measurable]] = defaultdict(list)
     for turn in turns:
-        members[turn.query, turn.answer].append(turn)
+        members[turn.asked, turn.answer].append(turn)
     return [tuple(mates) for mates in members.values()]
 
 
@@ -134,7 +143,7 @@ def _requests(
     conversations: Iterable[Conversation], targets: tuple[Target, ...], render: Render
 ) -> Iterator[Asked]:
     """One request per query and answer, whatever the header behind them."""
-    exchanges: dict[tuple[str | None, str | None], list[Conversation]] = defaultdict(list)
+    exchanges: dict[tuple[Query | None, str | None], list[Conversation]] = defaultdict(list)
     for one in conversations:
         exchanges[one.query, one.answer].append(one)
     for same in exchanges.values():

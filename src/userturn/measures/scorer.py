@@ -25,13 +25,14 @@ class Scorer(Asker[Pair, list[float]]):
     Args:
         study: The study.
         stage: Stage name, for messages.
+        system: Some conversations begin with a system message, which its template has to carry.
 
     Attributes:
         chat: The model's templates.
         max_model_len: Longest sequence it takes, tokens.
     """
 
-    def __init__(self, study: Study, stage: str) -> None:
+    def __init__(self, study: Study, stage: str, *, system: bool = False) -> None:
         slug = study.ground.scorer
         entry = study.model[slug]
         folder = weights.materialise(study, slug)
@@ -39,7 +40,7 @@ class Scorer(Asker[Pair, list[float]]):
         self._worker = Worker(slug, entry.engine.model_copy(update={"name": name}), folder, score)
         self._identity = weights.identity(study, slug)
         self._scored_by = json.dumps(self._worker.describe(), sort_keys=True)
-        self.chat = load_chat(study, slug)
+        self.chat = load_chat(study, slug, system=system)
         self.max_model_len = weights.context_limit(study, slug, folder)
         store = paths.completion_store(f"scores-{slug}")
         super().__init__(stage, store, LIKELIHOODS, self._worker)

@@ -4,7 +4,7 @@
 | --- | --- |
 | `hidden` | pattern of the characters that are spelled out |
 | `labels`, `judges`, `models`, `datasets`, `conditions` | names, by place |
-| `prompts` | dataset, item and query |
+| `prompts` | dataset, item, query, and by turns role and text of what was said before it |
 | `answers` | texts |
 | `turns` | see `turn_row` |
 """
@@ -57,7 +57,8 @@ def block(source: Source) -> dict[str, Any]:
     rows = []
     for place, model in enumerate(source.models):
         for turn, judged in _turns(source, model.slug):
-            prompt = (datasets.of(turn["dataset"]), turn["item"], turn["query"])
+            said = (text for one in turn["earlier"] or () for text in (one["role"], one["content"]))
+            prompt = (datasets.of(turn["dataset"]), turn["item"], turn["query"], *said)
             rows.append(
                 [
                     place,

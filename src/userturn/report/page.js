@@ -13,11 +13,11 @@
   const turns = data.turns.map((row, place) => {
     const [model, prompt, condition, temperature, sample, answer, text, end, uptake, words,
       judged] = row;
-    const [dataset, item, query] = data.prompts[prompt];
+    const [dataset, item, query, ...earlier] = data.prompts[prompt];
     const key = [data.models[model][0], data.datasets[dataset], item, data.conditions[condition],
       temperature, sample];
     return {
-      place, model, prompt, dataset, item, query, condition, temperature, sample,
+      place, model, prompt, dataset, item, query, earlier, condition, temperature, sample,
       answer: data.answers[answer], text, end, uptake, words, judged, id: key.join("/"),
       searched: null,
     };
@@ -152,6 +152,14 @@
     return part;
   }
 
+  // What was said before the prompt: by turns a role, and what it said.
+  function before(turn) {
+    if (!turn.earlier.length) return [];
+    const said = turn.earlier.flatMap((text, nth) => (nth % 2
+      ? [...visible(text), "\n\n"] : [make("span", "quiet", ...visible(text)), "\n"]));
+    return [box("Said before", "earlier", ...said)];
+  }
+
   function card(turn, judge) {
     const open = make("a", "", "Link and side by side");
     open.href = `#turn=${encodeURIComponent(turn.id)}`;
@@ -159,7 +167,7 @@
     const article = make("article", "card",
       make("header", "", make("h3", "", ...visible(place(turn))), open),
       make("div", "columns",
-        make("div", "said", box("Prompt", "query", ...visible(turn.query)),
+        make("div", "said", ...before(turn), box("Prompt", "query", ...visible(turn.query)),
           box(swapped ? `Answer as its context shows it (${behind(turn)})` : "Answer of the model",
             "answer", ...visible(turn.answer))),
         make("div", "said", turnBox(turn), facts(turn, judge), ...judgements(turn))));
@@ -186,7 +194,8 @@
     if (values.temperature !== "" && turn.temperature !== Number(values.temperature)) return false;
     if (values.label && labelName(labelOf(turn, judge)) !== values.label) return false;
     if (words === "") return true;
-    turn.searched ??= `${turn.text}\n${turn.query}\n${turn.answer}`.toLowerCase();
+    turn.searched ??= `${turn.text}\n${turn.query}\n${turn.answer}\n${turn.earlier.join("\n")}`
+      .toLowerCase();
     return turn.searched.includes(words);
   }
 

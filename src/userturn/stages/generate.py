@@ -29,9 +29,9 @@ def run(study: Study, slug: str) -> None:
         TemplateError: The model's chat template cannot carry the conversation.
         EngineError: The engine cannot load the model or breaks; what is finished stays stored.
     """
-    planner = Planner.load(study, slug)
-    chat = planner.chat
     items = read_prompts(study.prompts.datasets).to_dicts()
+    planner = Planner.load(study, slug, items)
+    chat = planner.chat
     stage = f"generate@{slug}"
     with Completer(study, slug, stage, chat) as completer:
         asked = planner.answers(items)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from userturn.artifacts import files, provenance, schemas
+from userturn.artifacts import files, messages, provenance, schemas
+from userturn.artifacts.prompts import has_system
 from userturn.artifacts.turns import compared
 from userturn.base import paths
 from userturn.chat.chat import Chat
@@ -29,8 +30,9 @@ def run(study: Study, slug: str) -> None:
         EngineError: The scorer cannot be loaded.
     """
     stage = f"ground@{slug}"
-    with Scorer(study, stage) as scorer:
-        turns = [measurable(turn, scorer.chat) for turn in compared(study, slug)]
+    rows_of_turns = compared(study, slug)
+    with Scorer(study, stage, system=has_system(rows_of_turns)) as scorer:
+        turns = [measurable(turn, scorer.chat) for turn in rows_of_turns]
         rows = [
             {**dict(zip(schemas.AGAINST_KEY, turn.key, strict=True)), **columns}
             for turn, columns in measure_all(study, turns, scorer, stage)
@@ -62,4 +64,5 @@ def measurable(turn: Row, chat: Chat) -> Measurable:
     elif chat.decode(ids) != text:
         ids = chat.encode_turn(text)
     key = tuple(turn[name] for name in schemas.AGAINST_KEY)
-    return Measurable(key, turn["query"], turn["answer"] or "", text, ids)
+    earlier = messages.read(turn["earlier"])
+    return Measurable(key, turn["query"], turn["answer"] or "", text, ids, earlier)

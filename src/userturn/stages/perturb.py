@@ -20,8 +20,8 @@ def run(study: Study, slug: str) -> None:
         ArtifactError: The model's answers are missing or damaged.
         EngineError: The engine cannot load the model or breaks; what is finished stays stored.
     """
-    planner = Planner.load(study, slug)
     items = read_prompts(study.prompts.datasets).to_dicts()
+    planner = Planner.load(study, slug, items)
     answers = files.read(paths.artifact("answers", slug), "answers").to_dicts()
     wanted = control_turns(planner, items, answers)
     stage = f"perturb@{slug}"

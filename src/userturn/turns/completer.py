@@ -17,6 +17,9 @@ from userturn.store.worker import Worker, generate
 from userturn.study.study import Study
 from userturn.turns.planner import Planner
 
+COMPLETED = ("request_id", "token_ids", "stop_token")
+"""Columns from which a completion is read back, also of a file that an older version wrote."""
+
 
 class Completer(Asker[Request, Completion]):
     """Gives one stage of one model its completions; the engine loads at the first missing one.
@@ -57,10 +60,8 @@ def read_completions(path: Path, chat: Chat) -> Iterator[tuple[str, Completion]]
     kind = str(provenance.read(path).get("kind"))
     stop = chat.answer_stop if kind == "answers" else chat.user_stop
     ids = {name: number for number, name in stop.names.items()}
-    frame = files.read(path, kind)
-    for request_id, token_ids, name in frame.select(
-        "request_id", "token_ids", "stop_token"
-    ).iter_rows():
+    rows = files.read(path, kind, COMPLETED).iter_rows()
+    for request_id, token_ids, name in rows:
         if request_id is None or (name is not None and name not in ids):
             continue
         # The column `end` says `empty` where the text is, so the end is read off the stop token.

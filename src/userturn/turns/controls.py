@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from userturn import perturbations
+from userturn.artifacts.schemas import SWAP
 from userturn.base.seeds import Ring, draw
 from userturn.turns.grid import Place, TurnKey
-from userturn.turns.planner import Draft, Planner, Shown
+from userturn.turns.planner import Draft, Planner, Row, Shown
 
 NO_OTHER_PROMPT = "no other prompt has an answer to swap with"
 
@@ -31,33 +33,41 @@ def perturbed(
         place = (row["dataset"], row["item"])
         for condition in study.perturb.conditions:
             if row["text"] is None:
-                shown[*place, condition] = Shown(None, row["skipped"])
+                shown[*place, condition] = Shown.of(row)
                 continue
+            other = others.get(place)
             material = perturbations.Material(
                 chat.encode_content,
                 chat.decode,
                 draw(study.seed, *place, condition),
-                others.get(place),
+                other["text"] if other else None,
             )
             text = perturbations.named(condition).apply(row["text"], material)
-            shown[*place, condition] = Shown(text, NO_OTHER_PROMPT if text is None else None)
+            # Another prompt's answer brings its own reasoning.
+            whose = other if other and condition == SWAP else row
+            shown[*place, condition] = replace(
+                Shown.of(whose),
+                text=text,
+                skipped=NO_OTHER_PROMPT if text is None else None,
+                perturbed=text != whose["text"],
+            )
     return shown
 
 
-def swaps(answers: Sequence[Mapping[str, Any]], seed: int) -> dict[Place, str]:
+def swaps(answers: Sequence[Row], seed: int) -> dict[Place, Row]:
     """Another prompt's answer for every prompt, of the same dataset where it has two.
 
     The answered prompts of a dataset form a ring in a seeded order and each takes its neighbour's
     answer, so every answer is used once and none comes back to its own prompt.
     """
-    texts: dict[Place, str] = {
-        (row["dataset"], row["item"]): row["text"] for row in answers if row["text"] is not None
+    given: dict[Place, Row] = {
+        (row["dataset"], row["item"]): row for row in answers if row["text"] is not None
     }
-    neighbours: dict[Place, str] = {}
-    for dataset in {dataset for dataset, _ in texts}:
-        mates = [place for place in texts if place[0] == dataset]
-        ring = Ring(mates if len(mates) > 1 else texts, lambda place: draw(seed, *place, "ring"))
+    neighbours: dict[Place, Row] = {}
+    for dataset in {dataset for dataset, _ in given}:
+        mates = [place for place in given if place[0] == dataset]
+        ring = Ring(mates if len(mates) > 1 else given, lambda place: draw(seed, *place, "ring"))
         for place in mates:
             if other := next(ring.others(place), None):
-                neighbours[place] = texts[other]
+                neighbours[place] = given[other]
     return neighbours

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
+from userturn.artifacts import messages
+from userturn.artifacts.messages import Query
+from userturn.artifacts.prompts import has_system
 from userturn.artifacts.schemas import BASE
 from userturn.base.errors import TemplateError
 from userturn.base.seeds import derive_seed
-from userturn.chat.chat import Chat
+from userturn.chat.chat import Chat, Mode
 from userturn.chat.loading import load_chat
 from userturn.engines.requests import Request, Sampling
 from userturn.models import weights
@@ -29,10 +32,44 @@ NO_REFERENCE = "the dataset has no reference answer for this prompt"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The answer that a context shows, or why there is none."""
+    """The answer that a context shows, or why there is none.
+
+    Attributes:
+        text: Its content, None where there is none.
+        skipped: Why there is none, or None.
+        reasoning: What the model thought before it; `history` shows it where the template does.
+        token_ids: The answer that it is, or that it is a perturbation of, as it was generated,
+            for `live`; None where nobody generated it.
+        perturbed: Whether `text` is another than the generated one.
+    """
 
     text: str | None
     skipped: str | None
+    reasoning: str = ""
+    token_ids: tuple[int, ...] | None = None
+    perturbed: bool = False
+
+    @classmethod
+    def of(cls, answer: Row) -> Self:
+        """The answer of a row of kind `answers`."""
+        ids = answer["token_ids"]
+        return cls(
+            answer["text"],
+            answer["skipped"],
+            answer["reasoning"] or "",
+            None if ids is None else tuple(ids),
+        )
+
+    def context(self, chat: Chat, query: Query, mode: Mode) -> tuple[int, ...]:
+        """Ids in front of a user turn behind it, see `Chat.user_context`.
+
+        Raises:
+            TemplateError: The template rejects, drops or alters a turn.
+        """
+        text, generated = self.text or "", None
+        if mode == "live" and self.token_ids is not None:
+            generated = chat.answer_ids(self.token_ids, text if self.perturbed else None)
+        return chat.user_context(query, text, mode, reasoning=self.reasoning, generated=generated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +109,20 @@ class Planner:
     limit: int
 
     @classmethod
-    def load(cls, study: Study, slug: str) -> Self:
+    def load(cls, study: Study, slug: str, items: Iterable[Row]) -> Self:
         """Read the model's tokenizer, fetched where it is missing, and check its template.
 
+        Args:
+            study: The study.
+            slug: The model.
+            items: Rows of kind `prompts` that are to be asked: the template is checked with a
+                system message where one of them has one.
+
         Raises:
-            TemplateError: The model's chat template cannot carry the conversation.
+            TemplateError: The model's chat template cannot carry the conversations.
         """
-        chat, limit = load_chat(study, slug), weights.context_limit(study, slug)
+        chat = load_chat(study, slug, system=has_system(items))
+        limit = weights.context_limit(study, slug)
         return cls(study, chat, weights.identity(study, slug), limit)
 
     @classmethod
@@ -102,10 +146,7 @@ class Planner:
 
     def user_turns(self, items: Iterable[Row], answers: Iterable[Row]) -> list[Draft[TurnKey]]:
         """What is asked for the user turns behind rows of kind `answers`."""
-        shown = {
-            (row["dataset"], row["item"], BASE): Shown(row["text"], row["skipped"])
-            for row in answers
-        }
+        shown = {(row["dataset"], row["item"], BASE): Shown.of(row) for row in answers}
         return self.turns("user_turns", items, shown)
 
     def turns(
@@ -118,7 +159,7 @@ class Planner:
             items: Rows of kind `prompts`.
             shown: The answer in the context, by (dataset, item, condition).
         """
-        queries = {(row["dataset"], row["item"]): row["text"] for row in items}
+        queries = {(row["dataset"], row["item"]): messages.asked(row) for row in items}
         contexts = {key: self._context(queries[key[:2]], answer) for key, answer in shown.items()}
         places = dict.fromkeys(key[:2] for key in shown)
         return [
@@ -135,19 +176,19 @@ class Planner:
             text = item["reference_answer"]
             return Draft(place, seed, None, NO_REFERENCE if text is None else None, text)
         try:
-            context = self.chat.answer_context(item["text"])
+            context = self.chat.answer_context(messages.asked(item))
         except TemplateError as error:  # of this text alone: `self_check` passed
             return Draft(place, seed, None, str(error), None)
         stop = self.chat.answer_stop.ids
         sampling = Sampling(wanted.temperature, wanted.top_p, wanted.max_tokens, stop)
         return self._draft(place, seed, context, sampling, None)
 
-    def _context(self, query: str, answer: Shown) -> tuple[int, ...] | str | None:
+    def _context(self, query: Query, answer: Shown) -> tuple[int, ...] | str | None:
         """Context of a user turn, or why there is none."""
         if answer.text is None:
             return answer.skipped
         try:
-            return self.chat.user_context(query, answer.text, self.study.generate.context)
+            return answer.context(self.chat, query, self.study.generate.context)
         except TemplateError as error:  # of this text alone: `self_check` passed
             return str(error)
 

@@ -23,6 +23,7 @@ def requests(drafts: Iterable[Draft[Any]]) -> list[Request]:
 def answer_row(draft: Draft[Place], done: Completions, chat: Chat) -> dict[str, Any]:
     """Columns of kind `answers` up to `skipped`."""
     row = _completed(draft, done, chat.answer_stop, chat.answer_text)
+    row["reasoning"] = chat.reasoning_text(row["token_ids"] or ()) or None
     if draft.request is None:
         row["text"] = draft.text
     return dict(zip(("dataset", "item"), draft.key, strict=True)) | row

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from userturn import stages
+from userturn.artifacts import schemas
 from userturn.artifacts.prompts import read_prompts
 from userturn.artifacts.schemas import OWN, SHOWN
 from userturn.artifacts.turns import answers_of
@@ -109,16 +110,15 @@ class Counts:
             return UNKNOWN
         stage = f"classify@{slug}"
         items = {
-            llm.Item(row["query"], row["answer"] or "", row["text"])
+            llm.Item.of(row)
             for row in model.compared
             if row["skipped"] is None and (row["text"] or "").strip()
         }
         try:
             if isinstance(entry, LocalJudge) and not self._here(self.study.classify.judge_model):
                 return UNKNOWN
-            rubric = llm.read_rubric(entry.rubric)[0]
             with ask.Panel(self.study, judge, stage) as panel:
-                asked = (panel.judge.question(llm.prompt(rubric, item)) for item in items)
+                asked = map(panel.question, items)
                 ids = {one.id for one in asked if isinstance(one, Question)}
                 finished = panel.finished(ids)
         except UserturnError:
@@ -221,7 +221,10 @@ class _Model:
             for one in drafts
         ]
         texts = {(row["dataset"], row["item"]): row["text"] for row in rows}
-        queries = {(item["dataset"], item["item"]): item["text"] for item in items}
+        asked = {
+            (item["dataset"], item["item"]): {"earlier": item["earlier"], "query": item["text"]}
+            for item in items
+        }
         counted = {"answers": Counted(len(_ids(drafts)), len(done))}
         compared: list[Row] = []
         open_ = 0
@@ -238,7 +241,7 @@ class _Model:
                     continue
                 place = turn.key[:2]
                 answers = {SHOWN: turn.text, OWN: texts[place]}
-                row = {**turn_row(turn, done, chat), "query": queries[place]}
+                row = {**turn_row(turn, done, chat), **asked[place]}
                 compared += [
                     {**row, "against": against, "answer": answers[against]}
                     for against in answers_of(turn.key.condition)
@@ -281,7 +284,11 @@ def _to_come(place: tuple[str, str]) -> Row:
     It has a text because each answer decides which one its neighbour is swapped for.
     """
     text = f"The answer to {place} is still to come. Nobody knows what it is going to say."
-    return {"dataset": place[0], "item": place[1], "text": text, "skipped": None}
+    return {
+        **dict.fromkeys(schemas.ANSWERS),
+        **dict(zip(schemas.PROMPT_KEY, place, strict=True)),
+        "text": text,
+    }
 
 
 def _is_known(draft: Draft[Any], done: Mapping[str, Completion]) -> bool:

@@ -1,7 +1,8 @@
 """Human labels: one append-only file per annotator in `data/human/`, kept by git.
 
 A label belongs to a text, not only to a turn's key: it carries the hash of query, answer and turn,
-so that it never applies to a turn that was generated anew with another text.
+and of what was said before the query where there was something, so that it never applies to a turn
+that was generated anew with another text.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -73,16 +74,17 @@ def shown(study: Study, model: str) -> dict[Text, dict[str, Any]]:
         Text(
             model=model,
             **{name: turn[name] for name in TURN_KEY},
-            sha256=digest(turn["query"], turn["shown"], turn["text"]),
+            sha256=digest(turn["query"], turn["shown"], turn["text"], turn["earlier"] or ()),
         ): turn
         for turn in read_turns(study, model)
         if turn["skipped"] is None
     }
 
 
-def digest(query: str, answer: str, turn: str) -> str:
-    """SHA-256 over the three texts that an annotator sees."""
-    return hashlib.sha256(json.dumps([query, answer, turn]).encode()).hexdigest()
+def digest(query: str, answer: str, turn: str, earlier: Sequence[Mapping[str, str]] = ()) -> str:
+    """SHA-256 over the texts that an annotator sees."""
+    before = [[[one["role"], one["content"]] for one in earlier]] if earlier else []
+    return hashlib.sha256(json.dumps([*before, query, answer, turn]).encode()).hexdigest()
 
 
 def file_of(annotator: str) -> Path:

@@ -12,12 +12,7 @@ def label(study: Study, judge: str, stage: str, turns: Turns) -> tuple[list[Row]
     """Ask the judge about every turn that was generated, see judges/llm."""
     entry = study.judge[judge]
     rubric = llm.read_rubric(entry.rubric)[1]
-    items = [
-        llm.Item(turn["query"], turn["answer"] or "", turn["text"] or "")
-        if turn["skipped"] is None
-        else None
-        for turn in turns.rows
-    ]
+    items = [llm.Item.of(turn) if turn["skipped"] is None else None for turn in turns.rows]
     with ask.Panel(study, judge, stage) as asker:
         verdicts = asker.verdicts(filter(None, items))
         facts = asker.judge.describe()

@@ -87,7 +87,7 @@ class Panel(Asker[Question, str]):
         for item in dict.fromkeys(items):
             verdicts[item] = Verdict(label=Label.EMPTY, reason=NO_TEXT)
             if item.turn.strip():
-                question = self.judge.question(llm.prompt(self._rubric, item))
+                question = self.question(item)
                 if isinstance(question, Question):
                     asked[item] = question
                 else:
@@ -98,7 +98,7 @@ class Panel(Asker[Question, str]):
             verdicts[item] = _verdict(item, [question.id], replied)
             if verdicts[item].label is None and question.id in replied:
                 rejected = Rejected(replied[question.id], str(verdicts[item].invalid))
-                second = self.judge.question(llm.prompt(self._rubric, item, rejected))
+                second = self.question(item, rejected)
                 if isinstance(second, Question):
                     again[item] = second
         replied |= self.replies(again.values())
@@ -110,6 +110,15 @@ class Panel(Asker[Question, str]):
             sum(verdict.label is None for verdict in verdicts.values()),
         )  # fmt: skip
         return verdicts
+
+    def question(self, item: Item, rejected: Rejected | None = None) -> Question | str:
+        """What the judge is asked of an item, its history cut to what fits; or why it cannot be."""
+        question: Question | str = NO_TEXT
+        for prompt in llm.prompts(self._rubric, item, rejected):
+            question = self.judge.question(prompt)
+            if isinstance(question, Question):
+                break
+        return question
 
     def replies(self, questions: Iterable[Question]) -> dict[str, str]:
         """Replies by question id; without those whose prompt does not fit a server's context."""

@@ -118,6 +118,7 @@ def _row(turn: GoldTurn, at: int) -> Row:
     """A turn as `artifacts.turns.compared` reads it."""
     return {
         **dict(zip(schemas.AGAINST_KEY, _key(turn, at), strict=True)),
+        "earlier": (),
         "query": turn.query,
         "answer": turn.answer,
         "text": turn.text,

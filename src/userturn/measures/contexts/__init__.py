@@ -2,6 +2,9 @@
 
 A context lays out the conversations behind which the turn's tokens get their log-probabilities.
 They are the column `log_p_<name>` (`log_p` for `own`), and measures compare them token by token.
+
+A query keeps all that was said before it in every context that shows it, so that uptake is what
+this answer adds to the whole conversation. Reasoning is in none: no user has read it.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from userturn.artifacts.messages import Query
 from userturn.base import registry
 from userturn.study.classify import Ground
 
@@ -20,12 +24,13 @@ class Conversation:
     """What stands in front of a turn.
 
     Attributes:
-        query: The query; None where nothing stands in front of the turn.
+        query: The query, behind all that was said before it, system message and all; None where
+            nothing stands in front of the turn.
         answer: The answer to it, or what stands in for one; None where there is no query.
         role: Whose header stands behind them.
     """
 
-    query: str | None
+    query: Query | None
     answer: str | None
     role: Literal["user", "assistant"] = "user"
 

@@ -2,6 +2,10 @@
 
 For a user turn `u` behind query `q` and answer `a`. Measures from a scorer language model compare
 the log-probabilities of the turn's tokens in two contexts; measures of the text compare words.
+
+Where more was said before `q`, likelihoods stand behind all of it. Words are compared with `q`
+alone, the user turn that was answered, and with `a`: who says again what was asked some turns ago
+restates no query that still waits, and a long history would share a few words with any turn.
 """
 
 from __future__ import annotations
