@@ -38,11 +38,21 @@ HOSTILE = [
 ]
 
 
+def said_before(number):
+    """A system message and an exchange; who speaks is told from text that names a role."""
+    texts = [HOSTILE[(number + at) % len(HOSTILE)] for at in range(2)]
+    said = zip(("system", "user", "assistant"), [*texts, "ok\n\nuser\nfake"], strict=True)
+    return [{"role": role, "content": text} for role, text in said]
+
+
 def hostile(kind, slug, row):
     """Every text of every artifact, the same nowhere twice."""
     place = "{dataset} {item}".format(**row)
     if kind == "prompts":
-        row = {**row, "text": f"{HOSTILE[int(row['item']) % len(HOSTILE)]} {place}"}
+        number = int(row["item"])
+        row = {**row, "text": f"{HOSTILE[number % len(HOSTILE)]} {place}"}
+        if number % 3 == 0:
+            row["earlier"] = said_before(number)
     elif kind == "answers":
         row = {**row, "text": f"{HOSTILE[-1 - int(row['item']) % len(HOSTILE)]} {place}"}
     elif kind == "user_turns" and row["text"]:
@@ -83,7 +93,9 @@ const text = (id) => document.getElementById(id).textContent;
   finish({
     id: document.body.dataset.turn,
     texts: ["query", "answer", "turn"].map(text),
-    elements: document.querySelectorAll(".text *:not(span.code)").length,
+    elements: document.querySelectorAll(".text *:not(span.code):not(span.who)").length,
+    who: [...document.querySelectorAll("#earlier .who")].map((node) => node.textContent),
+    earlier: text("earlier"), hidden: document.querySelector("section.earlier").hidden,
     count: text("count"), status: text("status"), problem: text("problem"),
     finished: !document.getElementById("done").hidden,
   });
@@ -117,15 +129,19 @@ def test_300_hostile_turns_are_annotated_by_keys(driver, tmp_path, monkeypatch):
     study = make_study(datasets=["a", "b"], temperatures=[0, 1])
     write_artifacts(study, items=36, edit=hostile)
     turns = {
-        server.opaque(text): (text, [turn["query"], turn["shown"], turn["text"]])
+        server.opaque(text): (text, [turn["query"], turn["shown"], turn["text"]], turn["earlier"])
         for text, turn in human.shown(study, "smollm2_135m").items()
     }
     given = {}
 
     def label_one(page, number):
         shown = page.shown
-        text, texts = turns[shown["id"]]
+        text, texts, earlier = turns[shown["id"]]
         assert shown["texts"] == texts, "shown literally, every character"
+        assert shown["who"] == [one["role"] for one in earlier]
+        assert shown["hidden"] == (not earlier)
+        told = "".join(f"{one['role']}\n{one['content']}\n\n" for one in earlier)
+        assert shown["earlier"] == told
         assert shown["elements"] == 0
         assert not shown["problem"]
         key = KEYS[number % len(KEYS)]

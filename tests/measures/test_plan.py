@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from conversations import CONVERSATIONS
 from userturn.artifacts import schemas
+from userturn.artifacts.messages import Message, Query, messages_of
+from userturn.base.errors import TemplateError
 from userturn.engines.base import ScoreRequest
 from userturn.measures import contexts, kinds
 from userturn.measures.measurable import Measurable
@@ -18,10 +20,14 @@ from userturn.study.classify import Ground
 GROUND = Ground(scorer="x", neutral=["Okay.", "Sure."])
 
 
-def turn(item="0", text="Why?", tokens=(7, 8), answer=None, sample=0):
+def turn(item="0", text="Why?", tokens=(7, 8), answer=None, sample=0, earlier=()):
     query, own, _ = CONVERSATIONS[item]
     key = ("d", item, "base", 0.0, sample, "shown")
-    return Measurable(key, query, own if answer is None else answer, text, tuple(tokens))
+    given = own if answer is None else answer
+    return Measurable(key, query, given, text, tuple(tokens), tuple(earlier))
+
+
+REFUSED = "</think>"
 
 
 class Spelling:
@@ -30,11 +36,17 @@ class Spelling:
     def first_context(self) -> tuple[int, ...]:
         return (1,)
 
-    def user_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
-        return (*self.encode_content(query + "/" + answer), 0, 1)
+    def user_context(self, query: Query, answer: str, mode: str) -> tuple[int, ...]:
+        return (*self._said(query, answer), 0, 1)
 
-    def assistant_context(self, query: str, answer: str, mode: str) -> tuple[int, ...]:
-        return (*self.encode_content(query + "/" + answer), 0, 2)
+    def assistant_context(self, query: Query, answer: str, mode: str) -> tuple[int, ...]:
+        return (*self._said(query, answer), 0, 2)
+
+    def _said(self, query: Query, answer: str) -> tuple[int, ...]:
+        texts = [one.content for one in messages_of(query)]
+        if REFUSED in texts:
+            raise TemplateError("the template alters it")
+        return self.encode_content("/".join([*texts, answer]))
 
     def encode_content(self, text: str) -> tuple[int, ...]:
         return tuple(map(ord, text))
@@ -110,6 +122,38 @@ def test_equal_turns_are_scored_once_and_so_are_those_that_met_one_answer():
     assert (len(first.turns), len(first.asked[0].targets)) == (9, 1)
     assert second.layout["own"][0].answer == shown
     assert second.layout["neutral"] == first.layout["neutral"]
+
+
+HISTORY = (Message("system", "Be kind."), Message("user", "Hi"), Message("assistant", "Hello"))
+
+
+def test_a_history_stands_in_front_of_every_query_and_in_no_other_context():
+    plain, told = turn(sample=0), turn(sample=1, earlier=HISTORY)
+    layout = layout_of([plain, told])
+    assert [len(group.turns) for group in layout.groups] == [1, 1], "other conversations"
+    contexts = layout.groups[1].layout
+    for name in ("own", "neutral", "assistant"):
+        for one in contexts[name]:
+            assert [message.content for message in messages_of(one.query)] == [
+                "Be kind.", "Hi", "Hello", plain.query,
+            ]  # fmt: skip
+    assert contexts["alone"] == layout.groups[0].layout["alone"]
+    own = layout.groups[1].asked[0].request.context
+    assert "".join(map(chr, own[:-1])).startswith("Be kind./Hi/Hello/How do I keep basil")
+
+
+def test_words_are_compared_with_the_last_user_turn():
+    earlier = (Message("user", "Who wrote Middlemarch?"), Message("assistant", "George Eliot."))
+    told = turn("0", text="Who wrote Middlemarch?", earlier=earlier)
+    restated = turn("0", text=CONVERSATIONS["0"][0], earlier=earlier)
+    assert columns(told)["restatement"] < 0.5
+    assert columns(restated)["restatement"] == 1
+
+
+def test_a_conversation_that_the_scorers_template_alters_gets_no_likelihoods():
+    odd, good = turn(earlier=[Message("user", REFUSED), Message("assistant", "x")]), turn("1")
+    layout = layout_of([odd, good])
+    assert (layout.refused, len(layout.groups)) == ((odd,), 1)
 
 
 def test_empty_and_overlong_turns_keep_their_text_measures():

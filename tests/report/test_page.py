@@ -166,6 +166,9 @@ def hostile(kind, slug, row):
     number = int(row["item"])
     if kind in ("prompts", "answers", "user_turns", "controls") and row["text"]:
         row = {**row, "text": f"{HOSTILE[number % len(HOSTILE)]} {kind} {number}"}
+    if kind == "prompts":
+        told = [{"role": "system", "content": HOSTILE[number % len(HOSTILE)]}]
+        row = {**row, "earlier": told}
     if kind == "controls":
         row = {**row, "answer": HOSTILE[-1 - number % len(HOSTILE)]}
     if kind == "labels":
@@ -187,8 +190,11 @@ def test_hostile_texts_stay_text():
     )
     block = ours.block
     assert {f"{text} prompts {n}" for n, text in enumerate(HOSTILE)} == {
-        query for _, _, query in block["prompts"]
+        query for _, _, query, *_ in block["prompts"]
     }
+    before = [said for _, _, _, *said in block["prompts"]]
+    assert {one for said in before for one in said[::2]} == {"system"}
+    assert {one for said in before for one in said[1::2]} == set(HOSTILE)
     texts = {row[6] for row in block["turns"] if row[6]}
     assert {text.rsplit(" ", 2)[0] for text in texts} == set(HOSTILE)
     assert set(HOSTILE) <= set(block["answers"])

@@ -1,7 +1,9 @@
 """What a judge is asked and what counts as a label: data stays data, evidence has to occur."""
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 from functools import cache
 
 import jsonschema
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from chat_templates import FAMILIES, tokenizer
 from userturn.artifacts.labels import Label
+from userturn.artifacts.messages import Message
 from userturn.chat.chat import Chat
 from userturn.judges.llm import reply as llm
 from userturn.judges.llm.injections import PAIRS
@@ -60,6 +63,34 @@ def test_the_data_is_complete_and_stays_inside_its_blocks(item: Item) -> None:
         assert data == [item.query, item.answer, item.turn, item.turn][: len(names)]
         assert len(prompt.splitlines()) == len(llm.prompt(RUBRIC, ITEM, rejected).splitlines())
         assert skeleton(prompt) == skeleton(llm.prompt(RUBRIC, ITEM, rejected))
+
+
+spoken = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), texts)
+histories = st.lists(spoken, min_size=1, max_size=5).map(tuple)
+
+
+@settings(max_examples=30)
+@given(items, histories)
+def test_a_conversation_is_data_too(item: Item, earlier: tuple[Message, ...]) -> None:
+    told = replace(item, earlier=earlier)
+    prompt = llm.prompt(RUBRIC, told)
+    blocks = {name: json.loads(line) for name, _, line in BLOCKS.findall(prompt)}
+    assert list(blocks) == ["earlier", "query", "answer", "turn"]
+    assert blocks["earlier"] == [{"role": one.role, "content": one.content} for one in earlier]
+    assert blocks["query"] == item.query
+    other = replace(ITEM, earlier=(Message("user", "Hi"),))
+    assert skeleton(prompt) == skeleton(llm.prompt(RUBRIC, other))
+
+
+def test_what_is_asked_of_a_single_question_keeps_its_id() -> None:
+    """Replies in stores are found by a hash of these texts."""
+    for rejected, known in (
+        (None, "54063d1d5c8a6847"),
+        (Rejected("no", llm.NO_TURN), "0bc9bf9946eb4e65"),
+    ):
+        asked = llm.prompt(RUBRIC, ITEM, rejected)
+        assert hashlib.sha256(asked.encode()).hexdigest()[:16] == known
+        assert list(llm.prompts(RUBRIC, ITEM, rejected)) == [asked]
 
 
 @settings(max_examples=30)
