@@ -1,5 +1,6 @@
 """The command line: quick to start, and errors that name the mend."""
 
+import json
 import os
 import re
 import shutil
@@ -153,6 +154,20 @@ def test_a_probe_of_no_prompts_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "prompts.items: Input should be greater than or equal to 1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_probe_counts_conversations_too(tmp_path: Path) -> None:
+    said = [("user", "Hi"), ("assistant", "Hello"), ("user", "Why?")]
+    messages = [{"role": role, "content": content} for role, content in said]
+    lines = [{"prompt": "Why?"}, {"messages": messages}]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "config.json").touch()
+    done = run("probe", "--model", ".", "--prompts", "p.jsonl", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "p.jsonl: 2 prompts, 2 taken" in done.stdout
+    (tmp_path / "p.jsonl").write_text(json.dumps({"messages": messages[:2]}) + "\n")
+    done = run("probe", "--model", ".", "--prompts", "p.jsonl", "--dry-run", cwd=tmp_path)
+    assert "line 1: 'messages' must be user and assistant turns by turns" in done.stderr
 
 
 def test_a_probed_model_has_a_name_of_its_own(

@@ -114,6 +114,8 @@ def test_a_study_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     def edit(kind: str, _slug: str, row: dict[str, Any]) -> dict[str, Any]:
         if kind == "user_turns" and row["item"] == "0000":
             return row | {"text": "one [bold]word[/] \x1b[2J\u202e\ntwo"}
+        if kind == "prompts" and row["item"] == "0000":
+            return row | {"earlier": [{"role": "system", "content": "Be [bold]kind[/]\x1b[2J"}]}
         return row
 
     study = make_study(datasets=["mt_bench"], temperatures=[0.0], conditions=["swap"])
@@ -124,6 +126,7 @@ def test_a_study_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "smollm2_135m · mt_bench 0000 · base · temperature 0 · sample 0" in text
     assert "turn        one [bold]word[/] \\x1b[2J\\u202e\n" in text
     assert "            two\n" in text
+    assert "system      Be [bold]kind[/]\\x1b[2J\n" in text
     assert "made up" in text
     assert " […] " in text  # the answer, clipped
     assert text.endswith("1 of 1 turns\n")
@@ -135,6 +138,9 @@ def test_a_study_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [record["model"] for record in records] == ["smollm2_135m"] * 3
     assert records[0]["labels"]["likelihood"]["reason"] == "made up"
     assert len(records[0]["answer"]) > 240  # whole
+    told = {record["item"]: record["earlier"] for record in records}
+    assert told.pop("0000") == [{"role": "system", "content": "Be [bold]kind[/]\x1b[2J"}]
+    assert list(told.values()) == [[], []]
 
 
 def test_people_count_as_judges(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from userturn.study.explaining import schema_text
 from userturn.study.loading import checked, load_study
 from userturn.study.published import PUBLISHED_FILE
 from userturn.study.section import Section
-from userturn.study.sources import FileSource, HubSource
+from userturn.study.sources import FileSource, HubSource, WheelSource
 from userturn.study.study import Registry, Study
 from userturn.study.yaml import read_mapping
 
@@ -25,6 +25,10 @@ REQUIRED = {
 }  # fmt: skip
 
 
+OFFERED = {"gpqa", "arena_hard"}
+"""Datasets for whoever adds them: no study here names them."""
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_is_valid(path):
     study = load_study(path)
@@ -35,7 +39,7 @@ def test_a_study_is_valid(path):
 
 
 def test_the_studies_are_the_ones_the_project_speaks_of():
-    assert {"laptop", "real", "paper"} <= {path.stem for path in STUDIES}
+    assert {"laptop", "real", "conversations", "paper"} <= {path.stem for path in STUDIES}
 
 
 def test_the_default_study_is_the_laptop_study():
@@ -61,6 +65,7 @@ def test_every_entry_serves_a_study():
         "reference": {slug for study in studies for slug in study.calibrate.sets}
         | {one.conversations for one in sets if one.conversations},
     }
+    used["dataset"] |= OFFERED
     for section, slugs in used.items():
         assert set(getattr(studies[0], section)) == slugs
 
@@ -102,12 +107,13 @@ def test_the_paper_study_has_its_models_and_datasets():
             assert entry.chat.template_kwargs["enable_thinking"] is False
 
 
-def test_the_real_study_reads_pinned_files_of_the_shared_folder():
+def test_the_real_study_reads_pinned_files_and_wheels():
     study = load_study(ROOT / "studies/real.yaml")
     for slug in study.prompts.datasets:
         source = study.dataset[slug].source
-        assert isinstance(source, FileSource)
-        assert source.path.startswith("${USERTURN_DATA}/")
+        assert isinstance(source, FileSource | WheelSource)
+        if isinstance(source, FileSource):
+            assert source.path.startswith("${USERTURN_DATA}/")
         assert source.sha256
     laptop = load_study(ROOT / "studies/laptop.yaml")
     assert study.model["smollm2_135m"].source == laptop.model["smollm2_135m"].source

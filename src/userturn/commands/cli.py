@@ -263,7 +263,9 @@ def probe(
         str,
         typer.Option(help="Directory of a chat model, or its `owner/name` on the hub."),
     ],
-    prompts: Annotated[Path, typer.Option(help='JSONL, one {"prompt": ...} per line.')],
+    prompts: Annotated[
+        Path, typer.Option(help='JSONL, one {"prompt": ...} or {"messages": [...]} per line.')
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the study and its results.")] = Path(
         "probe"
     ),

@@ -40,7 +40,7 @@ class Probed:
 
     Attributes:
         model: Directory of a Hugging Face chat model, or its `owner/name` on the hub.
-        prompts: JSONL file, one object with `prompt` per line.
+        prompts: JSONL file, one object with `prompt` or `messages` per line.
         items: First n prompts of a seeded order; None for all.
         name: The model's slug in tables and figures; None for the last part of `model`.
     """
