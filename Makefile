@@ -72,10 +72,10 @@ deps: setup
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header \
-	  --extra cpu --extra train --extra dev --override requirements/override.txt \
+	  --extra cpu --extra train --extra inspect --extra docs --extra dev --override requirements/override.txt \
 	  requirements/tools.in pyproject.toml -o requirements/cpu.txt
 	UV_FIND_LINKS= $(BIN)/uv pip compile --quiet --python-version 3.11 --no-annotate --no-header --universal \
-	  --extra train --extra dev --override requirements/override.txt \
+	  --extra train --extra inspect --extra docs --extra dev --override requirements/override.txt \
 	  requirements/tools.in requirements/transformers.in pyproject.toml \
 	  -o requirements/transformers.txt
 

@@ -9,7 +9,6 @@ text; the page's policy forbids everything that it does not bring itself.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import hmac
 import json
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from userturn.annotate.file import held
 from userturn.artifacts.labels import MEANING, Label
 from userturn.base.errors import UserturnError
 from userturn.judges.human import labels as human
@@ -202,14 +202,7 @@ def open_session(study: Study, annotator: str, items: int | None) -> Iterator[Se
             "%s: %d of %d turns were generated anew with another text and are left out",
             sample.FILE, len(drawn) - len(texts), len(drawn),
         )  # fmt: skip
-    with path.open("ab+", buffering=0) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserturnError(
-                f"{path}: annotator '{annotator}' is at work in another window; close that one, or "
-                "choose another name"
-            ) from None
+    with held(annotator) as file:
         yield Session(texts, file, human.read_lines(path, human.Annotation))
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import typer
 
 from userturn import __version__
+from userturn.commands import labels
+from userturn.commands.export import export
 
 app = typer.Typer(
     help="Measure what chat models know about the user's side of a conversation.",
@@ -21,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command()(export)
+app.add_typer(labels.app, name="labels")
 
 Context = Literal["history", "live"]
 LONGEST_NAME = 200
