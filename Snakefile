@@ -6,7 +6,13 @@ from snakemake.exceptions import WorkflowError
 
 from userturn.base.errors import UserturnError
 from userturn.study.classify import FITTED_CALIBRATION
+from userturn.workflow import captions
 from userturn.workflow.decision import begin, share, trigger
+
+
+# What `snakemake --report report.zip` opens with; captions lie beside it.
+report: "report/workflow.rst"
+
 
 try:
     plan = begin(config, decide=workflow.is_main_process)
@@ -269,9 +275,18 @@ rule tables:
         published=ancient("studies/published.yaml"),
     output:
         headline=directory("reports/headline"),
-        metrics=report("reports/metrics.json", category="Numbers"),
+        metrics=report(
+            "reports/metrics.json",
+            caption="report/metrics.rst",
+            category="Numbers",
+            labels={"name": "metrics", "shows": "the headline of every model"},
+        ),
         tables=report(
-            directory("reports/tables"), patterns=["{table}.csv"], category="Numbers"
+            directory("reports/tables"),
+            patterns=["{table}.csv"],
+            caption="report/tables.rst",
+            category="Numbers",
+            labels=lambda wildcards: captions.labels("tables", wildcards.table),
         ),
     log:
         "logs/tables.log",
@@ -288,7 +303,11 @@ rule figures:
         tables=artifact("reports/tables"),
     output:
         report(
-            directory("reports/figures"), patterns=["{figure}.svg"], category="Figures"
+            directory("reports/figures"),
+            patterns=["{figure}.svg"],
+            caption="report/figures.rst",
+            category="Figures",
+            labels=lambda wildcards: captions.labels("figures", wildcards.figure),
         ),
     log:
         "logs/figures.log",
@@ -314,7 +333,12 @@ rule report:
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
     output:
-        report("reports/index.html", category="Report"),
+        report(
+            "reports/index.html",
+            caption="report/page.rst",
+            category="Report",
+            labels={"name": "index", "shows": "the result on one page"},
+        ),
     log:
         "logs/report.log",
     message:

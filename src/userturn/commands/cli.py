@@ -24,9 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command()(export)
-app.add_typer(labels.app, name="labels")
-
 Context = Literal["history", "live"]
 LONGEST_NAME = 200
 
@@ -352,6 +349,10 @@ def agreement(
         agreement.write_csv(out, rows)
     else:
         Console().print(agreement.show(rows, study.statistics.confidence))
+
+
+app.add_typer(labels.app, name="labels")
+app.command()(export)
 
 
 def _log_to(name: str) -> None:
