@@ -2,6 +2,7 @@
 # make test    set everything up and run every test
 # make check   the quick tests, ruff, mypy, the import contract, snakefmt
 # make deps    write into dvc.yaml the code that each stage imports
+# make docs    build the documents into site/; a warning is an error
 # make lock    resolve requirements/*.txt anew from pyproject.toml
 # make clean   remove what can be made again, the completion store and DVC's cache apart
 
@@ -28,7 +29,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: all setup test check deps lock clean
+.PHONY: all setup test check docs deps lock clean
 
 all: setup
 	snakemake --cores $(STUDY_CORES)
@@ -67,6 +68,9 @@ check: setup
 	snakefmt --check Snakefile
 	OMP_NUM_THREADS=1 pytest --numprocesses=2 --dist=loadfile -m "not slow"
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
 deps: setup
 	python -m userturn.workflow.dependencies --fix
 
@@ -80,5 +84,5 @@ lock: setup
 	  -o requirements/transformers.txt
 
 clean:
-	rm -rf $(VENV) .snakemake .mypy_cache .pytest_cache .ruff_cache .hypothesis logs
+	rm -rf $(VENV) .snakemake .mypy_cache .pytest_cache .ruff_cache .hypothesis logs site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -44,7 +44,7 @@ def test_a_module_is_short_and_names_things_by_nouns(path: Path) -> None:
     assert not lines, f"`{VERB}` is a verb: name what it is (lines {lines})"
 
 
-PAGES = ("docs/architecture.md", "CONTRIBUTING.md")
+PAGES = ("docs/explanation/architecture.md", "CONTRIBUTING.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
