@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import tokenize
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import schemas
 from userturn.artifacts.labels import MEANING
@@ -19,11 +15,17 @@ from userturn.base import registry
 from userturn.study.explaining import Key, describe_keys
 from userturn.workflow import captions
 
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
 Row = tuple[str, ...]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """MkDocs calls this once the pages on disk are known."""
+    from mkdocs.structure.files import File
+
     for name, text in pages().items():
         files.append(File.generated(config, f"reference/{name}.md", content=text))
     return files
@@ -52,7 +54,8 @@ def commands() -> str:
     parts = ["# Commands", "What `userturn --help` and `userturn COMMAND --help` say."]
     for name, command in leaves(group):
         usage = [spelled(one) for one in command.params if one.param_type_name == "argument"]
-        parts += [f"## userturn {name}", f"`{' '.join(['userturn', name, *usage])}`"]
+        parts.append(f"## userturn {name}")
+        parts += [f"`{' '.join(['userturn', name, *usage])}`"] if usage else []
         parts.append(cleaned(command.help or ""))
         rows = [described(parameter) for parameter in command.params]
         if rows:
@@ -77,6 +80,7 @@ def spelled(parameter: Any) -> str:
 
 
 def described(parameter: Any) -> Row:
+    """A row of a command's table."""
     empty = parameter.default in (None, False)
     default = "required" if parameter.required else "" if empty else f"`{parameter.default}`"
     return f"`{spelled(parameter)}`", default, cleaned(parameter.help or "")
@@ -137,9 +141,9 @@ def meaning(column: str, remarks: dict[str, str]) -> str:
 
 
 def comments(source: str) -> dict[str, str]:
-    """Remarks behind the entries of dictionaries, by their key.
+    r"""Remarks behind the entries of dictionaries, by their key.
 
-    >>> comments('A = {\\n  "end": "string",  # how it ended\\n}')
+    >>> comments('A = {\n  "end": "string",  # how it ended\n}')
     {'end': 'how it ended'}
     """
     remarks, keys = {}, {}
@@ -210,6 +214,7 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 
 def cell(text: str) -> str:
+    """A text on one line that ends no cell."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -219,4 +224,5 @@ def cleaned(text: str) -> str:
 
 
 def page(parts: Iterable[str]) -> str:
+    """Paragraphs as a page."""
     return "\n\n".join(parts) + "\n"
