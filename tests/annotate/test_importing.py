@@ -110,10 +110,10 @@ def test_a_text_in_a_cell_is_compared_as_a_spreadsheet_keeps_it(study, tmp_path,
     try:
         files.write(path, "user_turns", formula, {"stage": "synthetic"})
         for number, text in enumerate(["=1+1", "'=1+1"]):
-            row = {**FULL, "text": text}
+            row = {**FULL, "turn": text}
             importing.take(study, table(tmp_path / f"{number}.csv", row), f"ann{number}")
         with pytest.raises(UserturnError, match="another text"):
-            importing.take(study, table(tmp_path / "c.csv", {**FULL, "text": "=1+2"}), "ann")
+            importing.take(study, table(tmp_path / "c.csv", {**FULL, "turn": "=1+2"}), "ann")
     finally:
         path.write_bytes(original)
 

@@ -45,7 +45,7 @@ class Row(BaseModel):
     temperature: float | None = None
     sample: int | None = None
     annotator: str | None = None
-    text: str | None = None
+    turn: str | None = None
     sha256: str | None = None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     time: str | None = None
@@ -188,7 +188,7 @@ def turn_of(row: Row, turns: Turns) -> human.Text:
             f"{spelled} means {len(fitting)} turns; say {', '.join(differing)} as well"
         )
     text, said = fitting[0]
-    if row.sha256 not in (None, text.sha256) or row.text not in (None, said, harmless(said)):
+    if row.sha256 not in (None, text.sha256) or row.turn not in (None, said, harmless(said)):
         raise UserturnError(f"the turn of {spelled} has another text than the one that was read")
     return text
 

@@ -32,11 +32,11 @@ def import_labels(
     """Take labels by people from a file: all of them, or where a row is wrong none.
 
     Columns `item` and `label`, and as many of `model`, `dataset`, `condition`, `temperature` and
-    `sample` as it takes to mean one turn. Optional: `annotator`, `text` (the turn, compared with
+    `sample` as it takes to mean one turn. Optional: `annotator`, `turn` (its text, compared with
     the one that is there), `sha256`, `seconds`, `time`. Other columns are passed over.
     """
     from userturn.annotate import importing
     from userturn.study.loading import load_study
 
     for taken in importing.take(load_study(), file, annotator):
-        print(f"{taken.path}: {taken.new} labels added, {taken.same} were there; commit it")
+        print(f"{taken.path}: {taken.new} labels added, {taken.same} were there already; commit it")

@@ -24,7 +24,6 @@ from userturn.export import Format
 from userturn.export._turns import measures, table
 from userturn.study.report import ALL
 from userturn.study.study import Study
-from userturn.tables._groups import settings
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog, EvalSample, EvalScore
@@ -45,17 +44,17 @@ def write(study: Study, folder: Path) -> int:
         ) from None
     rates = tables.read("rates")
     turns = 0
-    logs = [(slug, setting) for slug in study.models.probe for setting in settings(study)]
-    with progress("export inspect", len(logs), "logs") as advance:
-        for slug in study.models.probe:
+    models = study.models.probe
+    with progress("export inspect", len(models), "models") as advance:
+        for slug in models:
             rows = table(study, slug)
-            for condition, temperature in settings(study):
-                some = rows.filter(condition=condition, temperature=temperature)
+            turns += rows.height
+            settings = rows.partition_by("condition", "temperature", as_dict=True)
+            for (condition, temperature), some in settings.items():
                 wanted = {"model": slug, "condition": condition, "temperature": temperature}
                 name = f"{slug}_{condition}_t{temperature:g}"
                 write_eval_log(_log(study, wanted, some.to_dicts(), rates), folder / f"{name}.eval")
-                turns += some.height
-                advance(0)
+            advance(0)
     return turns
 
 
