@@ -7,7 +7,6 @@ import stat
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -15,12 +14,11 @@ from pydantic import ValidationError
 from userturn.base.errors import SourceError, StudyError
 from userturn.models import sources, wheels
 from userturn.models.fetched import sha256
-from userturn.study.sources import FileSource, GeneratorSource, HubSource, WheelSource
+from userturn.study.sources import FileSource, GeneratorSource, WheelSource
 
 pytestmark = pytest.mark.slow
 
 BODY = b'{"prompt": "Hello"}\n'
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def wheel_source(**changes):
@@ -251,40 +249,3 @@ def test_a_generator_of_another_version_is_refused():
         sources.check_generator(
             GeneratorSource(type="generator", module="no_such_package.x", version="1")
         )
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """The hub library offline, with a cache of its own that holds one model and one dataset."""
-    from huggingface_hub import constants
-
-    folder = tmp_path / "hub"
-    for repo, name in (("models--a--model", "config.json"), ("datasets--a--data", "rows.jsonl")):
-        snapshot = folder / repo / "snapshots" / COMMIT
-        snapshot.mkdir(parents=True)
-        (snapshot / name).write_bytes(BODY)
-        (folder / repo / "refs").mkdir()
-        (folder / repo / "refs" / "main").write_text(COMMIT)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return folder
-
-
-def test_a_hub_source_is_named_by_its_commit(hub, tmp_path):
-    model = sources.fetch(HubSource(type="hub", repo="a/model"), tmp_path, hub="model")
-    assert model.identity == f"a/model@{COMMIT}"
-    assert (model.path / "config.json").read_bytes() == BODY
-
-    source = HubSource(type="hub", repo="a/data", file="rows.jsonl")
-    data = sources.fetch(source, tmp_path)
-    assert data.identity == f"a/data@{COMMIT}/rows.jsonl"
-    assert data.path.read_bytes() == BODY
-
-
-@pytest.mark.parametrize("kind", ["model", "dataset"])
-def test_an_unreachable_hub_names_the_repository_and_the_mend(hub, tmp_path, kind):
-    source = HubSource(type="hub", repo="a/missing")
-    with pytest.raises(SourceError, match=r"a/missing@main.*unset HF_HUB_OFFLINE"):
-        sources.fetch(source, tmp_path, hub=kind)
-    assert not list(Path(tmp_path).glob("sources/*"))

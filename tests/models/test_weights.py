@@ -149,21 +149,25 @@ def test_a_context_length_is_a_number_above_0(tmp_path, content, says):
         weights.context_length(tmp_path)
 
 
-def test_a_hub_model_stays_at_the_pointers_commit(tmp_path, monkeypatch):
+def test_a_hub_model_is_the_commits_and_never_a_branchs(tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     repo = tmp_path / "hub" / "models--a--model"
     for commit in (COMMIT, COMMIT[::-1]):
         model_folder(repo / "snapshots" / commit, template=commit)
     (repo / "refs").mkdir()
-    (repo / "refs" / "main").write_text(COMMIT)
+    (repo / "refs" / "main").write_text(COMMIT[::-1])
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    mine = study({"type": "hub", "repo": "a/model"})
+    with pytest.raises(
+        SourceError, match=r"model\.m\.source: a/model is at no commit.*userturn pin"
+    ):
+        stage.run(study({"type": "hub", "repo": "a/model"}), "m")
+    mine = study({"type": "hub", "repo": "a/model", "revision": COMMIT})
     stage.run(mine, "m")
-    (repo / "refs" / "main").write_text(COMMIT[::-1])  # the branch moves on
     assert weights.identity(mine, "m") == f"a/model@{COMMIT}/float32"
     assert weights.materialise(mine, "m") == repo / "snapshots" / COMMIT
+    assert weights.present(mine, "m") == repo / "snapshots" / COMMIT
 
 
 @pytest.mark.slow

@@ -260,6 +260,24 @@ def verify() -> None:
 
 
 @app.command()
+def pin(
+    study: Annotated[Path, typer.Argument(help="A study; its registry is written.")] = Path(
+        "params.yaml"
+    ),
+    whole: Annotated[bool, typer.Option("--all", help="Every entry of the registry.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the commits.")] = False,
+) -> None:
+    """Write into registry.yaml the commits that the study's hub repositories are at now.
+
+    Models and datasets of the hub are fetched at a commit and never at a branch or tag. HF_TOKEN,
+    HF_ENDPOINT and HF_HOME hold. To move on to a later commit, set `revision: main` and pin again.
+    """
+    from userturn.commands.pin import run_pin
+
+    run_pin(study, whole, dry_run)
+
+
+@app.command()
 def probe(
     model: Annotated[
         str,

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from userturn import stages
 from userturn.base import paths
 from userturn.base.errors import StudyError, UserturnError
 from userturn.base.files import write_bytes, write_text
+from userturn.models import hub
 from userturn.study.classify import FITTED_CALIBRATION
 from userturn.study.loading import PARAMS_FILE, REGISTRY_FILE, checked, load_study
-from userturn.study.sources import expand_path
+from userturn.study.sources import HubSource, expand_path
 from userturn.study.study import Registry, Study
-from userturn.study.yaml import dump_mapping
+from userturn.study.yaml import dump_mapping, read_mapping
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ def run_probe(probed: Probed, out: Path, dry_run: bool) -> None:
     if dry_run:
         _describe(study, probed.prompts)
         return
+    study = _pinned(study, probed.slug, out)
     _write(study, out)
     if needed:
         write_bytes(out / fitted, fitted.read_bytes())
@@ -141,6 +143,25 @@ def probe_study(probed: Probed) -> Study:
         if section in base:
             base[section] = {name: base[section][name] for name in slugs if name in base[section]}
     return checked(Study, base, f"probe of {probed.model}")
+
+
+def _pinned(study: Study, slug: str, out: Path) -> Study:
+    """The study with a model of the hub at a commit: that of an earlier run in `out`, or today's.
+
+    Raises:
+        SourceError: The hub does not give it.
+    """
+    source = study.model[slug].source
+    if not isinstance(source, HubSource) or source.pinned:
+        return study
+    commit = None
+    if (file := out / REGISTRY_FILE).exists():
+        with suppress(LookupError, TypeError):
+            before = read_mapping(file)["model"][slug]["source"]
+            commit = before["revision"] if before["repo"] == source.repo else None
+    raw = study.model_dump(mode="json")
+    raw["model"][slug]["source"]["revision"] = commit or hub.resolve(source, "model")
+    return checked(Study, raw, f"probe of {source.at}")
 
 
 def _write(study: Study, out: Path) -> None:

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from userturn.base import files, paths
 from userturn.base.errors import StudyError
-from userturn.models.fetched import file_sha256, sha256
+from userturn.models.hashes import Hashes
 from userturn.store import previous
 from userturn.study.sources import FileSource, Source, expand_path
 from userturn.study.study import Study
@@ -27,8 +25,6 @@ from userturn.study.study import Study
 STAGE = "entries"
 ABSENT = "not on this machine\n"
 """Stands in the place of a link, so that a folder without links is that of nobody's run."""
-SETTLED_S = 2.0
-"""Age from which a file's time tells its content: edits within one tick of the clock do not."""
 
 
 def sources(study: Study) -> dict[str, list[FileSource]]:
@@ -79,7 +75,7 @@ def fingerprints(study: Study) -> dict[str, str | None]:
     what nobody has, and what was made of it stands. None where nothing was recorded.
     """
     local = sources(study)
-    known = _Hashes()
+    known = Hashes()
     hashes = {
         key: [known.of(path) if (path := place(source)) else None for source in named]
         for key, named in local.items()
@@ -191,44 +187,3 @@ def nested(fingerprints: dict[str, str | None]) -> dict[str, dict[str, str | Non
         section, _, slug = key.partition(".")
         tree.setdefault(section, {})[slug] = value
     return tree
-
-
-class _Hashes:
-    """Hashes of files, kept by size and time, so that big folders are not read again."""
-
-    def __init__(self) -> None:
-        self._path = paths.cache() / "fingerprints.json"
-        try:
-            self._known: dict[str, Any] = dict(json.loads(self._path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            self._known = {}
-        self._new = False
-
-    def of(self, path: Path) -> str | None:
-        """Hash of a file or folder as `fetched.sha256` gives it; None where it cannot be read."""
-        try:
-            return sha256(path, self._file)
-        except OSError:
-            return None
-
-    def _file(self, path: Path) -> str:
-        at, facts = str(path.resolve()), path.stat()
-        stamp = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
-        match self._known.get(at):
-            case [*known, str(digest)] if known == stamp:
-                return digest
-        digest = file_sha256(path)
-        if time.time() - facts.st_mtime > SETTLED_S:
-            self._known[at] = [*stamp, digest]
-            self._new = True
-        return digest
-
-    def keep(self) -> None:
-        """Write down what is new; a folder that cannot be written only costs the time."""
-        if not self._new:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_text(self._path, json.dumps(self._known))
-        except OSError:
-            pass

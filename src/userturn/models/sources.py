@@ -51,6 +51,11 @@ def fetch(
         return wheels.fetch_member(source, cache)
     if isinstance(source, FileSource):
         return _local(source, key)
+    if not source.pinned:
+        raise SourceError(
+            f"{key}: {source.repo} is at no commit but at '{source.revision}', which may be "
+            "another tomorrow; run `userturn pin`, which writes the commit into registry.yaml"
+        )
     return hubs.fetch_model(source) if hub == "model" else hubs.fetch_dataset(source, cache)
 
 

@@ -37,10 +37,6 @@ def materialise(study: Study, slug: str) -> Path:
     folder = _made(pinned)
     if folder.is_dir():
         return folder
-    if isinstance(entry.source, HubSource):  # the pointer's commit, whatever the branch is today
-        commit = pinned.rpartition("@")[2]
-        source = entry.source.model_copy(update={"revision": commit})
-        entry = entry.model_copy(update={"source": source})
     folder, name = make(entry, slug)
     if name != pinned:
         raise SourceError(
@@ -63,8 +59,8 @@ def present(study: Study, slug: str) -> Path | None:
     elif isinstance(source, HubSource):
         from huggingface_hub import try_to_load_from_cache
 
-        commit = pinned.rpartition("@")[2]
-        settings = try_to_load_from_cache(source.repo, "config.json", revision=commit)
+        at = source.revision
+        settings = try_to_load_from_cache(source.repo, "config.json", revision=at)
         folder = Path(settings).parent if isinstance(settings, str) else folder
     return folder if (folder / "config.json").is_file() else None
 

@@ -24,6 +24,7 @@ ExactVersion = Annotated[
     ),
 ]
 """One version (PEP 440, as packages spell it): no range, no wildcard, no URL."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -32,12 +33,24 @@ class HubSource(Section):
 
     type: Literal["hub"] = field(..., "Selects this kind of source.")
     repo: str = field(..., "Repository, `owner/name`.")
-    revision: str = field("main", "Commit, tag or branch; resolved to a commit when fetched.")
+    revision: str = field(
+        "main", "Commit; `userturn pin` puts it in the place of a branch or tag, which is refused."
+    )
     subset: str | None = field(None, "Configuration of a dataset repository.")
     split: str | None = field(None, "Split of a dataset repository.")
     file: str | None = field(
         None, "JSONL or Parquet file of a dataset repository, read instead of a subset and split."
     )
+
+    @property
+    def at(self) -> str:
+        """Repository and revision, as messages and identities name them."""
+        return f"{self.repo}@{self.revision}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a commit, which no push can move."""
+        return COMMIT.fullmatch(self.revision) is not None
 
 
 class WheelSource(Section):
