@@ -32,6 +32,7 @@ class JudgeServer(ThreadingHTTPServer):
         stubborn: Whether they get it again when asked for the second time.
         too_long: A turn that is refused, with status and body.
         busy: Calls that are being answered.
+        models: What it says that it serves.
         labeller: Gives the label of a turn; None: a question is a follow-up, all else unrelated.
     """
 
@@ -44,6 +45,7 @@ class JudgeServer(ThreadingHTTPServer):
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.too_long: tuple[str, tuple[int, dict[str, Any]]] | None = None
         self.busy = 0
+        self.models: list[Any] = []
         self.labeller: Callable[[str], str] | None = None
         self.charges: Counter[str] = Counter()
         self.headers: set[str | None] = set()
@@ -63,6 +65,14 @@ class JudgeServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: JudgeServer
+
+    def do_GET(self) -> None:
+        body = json.dumps({"object": "list", "data": self.server.models}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         with self.server.lock:

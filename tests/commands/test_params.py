@@ -37,7 +37,7 @@ def test_it_fits_eighty_columns(prefix: str) -> None:
 def test_what_is_not_there_is_named() -> None:
     with pytest.raises(StudyError, match="no key begins with 'nope'; keys begin with: seed, "):
         explain("nope", LAPTOP)
-    with pytest.raises(StudyError, match=r"registry\.yaml has no judge 'nope'; it has: none"):
+    with pytest.raises(StudyError, match=r"registry\.yaml has no judge 'nope'; it has: gpt_oss"):
         explain("judge.nope", LAPTOP)
     with pytest.raises(StudyError, match=r"begins with 'model\.smollm2_135m\.nope'"):
         explain("model.smollm2_135m.nope", LAPTOP)

@@ -77,6 +77,55 @@ def test_judging_again_runs_classify_and_sends_new_rows_only(
     pulled.assert_clean()
 
 
+def add_optional_judge(params: dict[str, Any]) -> None:
+    add_judge(params)
+    params["judge"]["remote"] |= {"optional": True, "key_env": "JUDGE_KEY"}
+
+
+def test_an_optional_judge_is_asked_once_its_key_is_set_and_stays_so(
+    pulled: Clone, server: JudgeServer
+) -> None:
+    pulled.edit(add_optional_judge)
+    run = pulled.snakemake()
+    assert run.status == 0, run.text
+    said = "classify@alpha: the judge 'remote' is not asked, for JUDGE_KEY was set nowhere"
+    assert said in run.text
+    page = (pulled.path / "reports/index.html").read_text()
+    assert "<i>remote</i> of this study was not asked: JUDGE_KEY was set nowhere" in page
+    assert "remote" not in labels(pulled)
+    assert not server.prompts
+    pulled.assert_clean()
+    assert "all whole" in pulled.userturn("verify").text
+
+    pulled.env["JUDGE_KEY"] = "sk-test"
+    run = pulled.snakemake()
+    assert run.executed == AFTERWARDS, run.text
+    assert labels(pulled)["remote"] > 0
+    asked = len(server.prompts)
+    pairs = (pulled.path / "reports/tables/agreement.csv").read_text()
+    assert "\njudge-judge,likelihood remote,all," in pairs
+    assert "was not asked" not in (pulled.path / "reports/index.html").read_text()
+    pulled.assert_clean()
+
+    # A machine without the key keeps the labels, and a clone of it does too.
+    del pulled.env["JUDGE_KEY"]
+    pulled.assert_clean()
+    assert pulled.dvc("push").status == 0
+    pulled.git("add", "--all")
+    pulled.git("commit", "--quiet", "--message=Judged")
+    other = Clone(pulled.path.parent / "other", dict(pulled.env))
+    pulled.git("clone", "--quiet", str(pulled.path), str(other.path))
+    done = other.dvc("pull")
+    assert done.status == 0, done.text
+    other.assert_clean()
+    # What is new there needs the key, and says so; nothing that was replied is lost or paid again.
+    other.edit(lambda params: params["generate"]["user_turn"].update(samples=3))
+    run = other.snakemake()
+    assert run.status != 0
+    assert "set JUDGE_KEY" in run.text or "JUDGE_KEY" in run.text
+    assert len(server.prompts) == asked
+
+
 def test_a_study_can_use_the_judge_that_its_own_calibration_fits(pulled: Clone) -> None:
     """The shipped judge was fitted on another scorer's likelihoods; every label says so."""
     path = pulled.path / "data/labels/alpha.parquet"

@@ -11,6 +11,7 @@ LOGS = Path("logs")
 ENTRIES = DATA / "entries"
 INPUTS = DATA / "inputs"
 LINKED = INPUTS / "linked"
+ASKED = INPUTS / "asked"
 REFERENCE = DATA / "reference"
 CALIBRATION = DATA / "calibration"
 REFERENCE_TURNS = CALIBRATION / "turns.parquet"

@@ -101,6 +101,7 @@ class Chat:
             raise TemplateError(
                 f"{model_dir}: its tokenizer cannot be loaded ({reason}); fetch the model again"
             ) from error
+        tokenizer.chat_template = params.template or tokenizer.chat_template
         return cls(
             tokenizer,
             params.template_kwargs,

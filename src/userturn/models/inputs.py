@@ -17,6 +17,7 @@ from pathlib import Path
 
 from userturn.base import files, paths
 from userturn.base.errors import StudyError
+from userturn.models import keys
 from userturn.models.hashes import Hashes
 from userturn.store import previous
 from userturn.study.sources import FileSource, Source, expand_path
@@ -102,8 +103,9 @@ def link(study: Study) -> None:
     """Make `data/inputs/linked/` hold a link to every local file that the study reads.
 
     What lies in a folder that is a dependency anyway needs none. Nothing is written where nothing
-    has changed.
+    has changed. Judges that are asked are marked beside it, see `keys`.
     """
+    keys.mark(study)
     wanted = dict(_links(study))
     for path in [*paths.LINKED.rglob("*")]:
         if not _is_folder(path) and (path not in wanted or _target(path) != wanted[path]):

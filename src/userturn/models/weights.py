@@ -65,6 +65,18 @@ def present(study: Study, slug: str) -> Path | None:
     return folder if (folder / "config.json").is_file() else None
 
 
+def folder_name(study: Study, slug: str) -> str:
+    """Name of the folder that `materialise` gives, the same on every machine but for local ones.
+
+    Raises:
+        ArtifactError: The pointer file is missing or belongs to another source.
+    """
+    source, pinned = study.model[slug].source, _pointer(study, slug)["identity"]
+    if isinstance(source, FileSource):
+        return expand_path(source.path).resolve().name
+    return source.revision if isinstance(source, HubSource) else _made(pinned).name
+
+
 def identity(study: Study, slug: str) -> str:
     """Name of the weights and the number format they run in; part of every request's id.
 

@@ -27,6 +27,7 @@ def view(source: Source) -> Mapping[str, Any]:
         "others": [row for row in source.table("rates") if not row["primary"]],
         "confidence": source.study.statistics.confidence,
         "judge": source.study.classify.primary,
+        "not_asked": source.metrics["study"].get("not_asked", {}),
         "counted": sum(source.metrics["study"]["prompts"].values()),
     }
 

@@ -64,6 +64,7 @@ def _entry(source: Source, slug: str, facts: Mapping[str, Any]) -> dict[str, Any
         "slug": slug,
         "weights": facts.get("weights"),
         "template": facts.get("chat_template"),
+        "switches": facts.get("params", {}).get(f"model.{slug}.chat", {}).get("template_kwargs"),
         "engine": facts.get("engine"),
         "source": entry.get("source"),
         "license": entry.get("license"),

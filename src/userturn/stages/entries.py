@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from userturn.base import files, paths
-from userturn.models import inputs
+from userturn.models import inputs, keys
 from userturn.study.section import Section
 from userturn.study.study import Study
 
 # What decides where, how fast or at what cost something runs, or acts through another stage.
 LEFT_OUT = {
-    "judges": {"base_url", "key_env", "concurrency", "retries", "max_total_tokens"},
+    "judges": {"base_url", "key_env", "concurrency", "retries", "max_total_tokens", "optional"},
     "models": {"engine", "chat", "resources", "active_parameters", "disk_gb"},
     "references": {"license"},
     "datasets": {"license", "size", "prompt_tokens"},
@@ -37,9 +37,12 @@ def texts(study: Study) -> dict[Path, str]:
     """What the files are going to hold: the same bytes for the same entries."""
     models = dict.fromkeys([*study.models.pretrained, *study.models.probe])
     fingerprints = inputs.fingerprints(study)
+    judges = _used(study.judge, study.classify.judges, LEFT_OUT["judges"])
+    for slug, is_asked in keys.asked(study).items():
+        judges[slug]["asked"] = is_asked
     entries = {
         "inputs": inputs.nested(fingerprints),
-        "judges": _used(study.judge, study.classify.judges, LEFT_OUT["judges"]),
+        "judges": judges,
         "models": _used(study.model, models, LEFT_OUT["models"]),
         "references": _references(study, fingerprints),
     }

@@ -46,6 +46,21 @@ class ServerJudge(LlmJudge):
     retries: Annotated[int, Field(ge=0)] = field(
         6, "Tries after the first, on 429, 5xx and lost connections, ever later.", "tries"
     )
+    optional: bool = field(
+        False,
+        "Ask this judge only if its key was set where the study ran, once at least; false: without "
+        "its key the study stops.",
+    )
+    reasoning_effort: str | None = field(
+        None,
+        "Sent along, such as `low` or `none`; null: not sent. A model that reasons spends "
+        "`max_tokens` on that too, and may refuse temperature 0 unless it is `none`.",
+    )
+    serves_judge_model: bool = field(
+        False,
+        "The server has to serve the very weights of `classify.judge_model`, from their folder; "
+        "false: `model` is believed.",
+    )
     max_total_tokens: Count = field(
         2_000_000, "Cost ceiling: tokens, read and written, that this judge may ever use.", "tokens"
     )
@@ -70,3 +85,8 @@ JudgeEntry = Annotated[
     | Annotated[OtherJudge, Tag("other")],
     Discriminator(_tag),
 ]
+
+
+def optional(entry: LlmJudge) -> bool:
+    """Whether a study runs without this judge where nobody has its key."""
+    return isinstance(entry, ServerJudge) and entry.optional

@@ -76,6 +76,10 @@ class EngineParams(Section):
 class Chat(Section):
     """How a conversation becomes tokens."""
 
+    template: str | None = field(
+        None,
+        "Chat template (Jinja) in place of the tokenizer's own, for a base model that has none.",
+    )
     template_kwargs: dict[str, bool | int | float | str] = field(
         dict, "Passed to the chat template, such as `enable_thinking` or a fixed date."
     )

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from userturn.study.classify import Calibrate, Classify, Ground
 from userturn.study.datasets import DatasetEntry
 from userturn.study.generate import Generate, Models, Perturb, Prompts
-from userturn.study.judges import LIKELIHOOD, RUBRICS, JudgeEntry, LocalJudge
+from userturn.study.judges import LIKELIHOOD, RUBRICS, JudgeEntry, LocalJudge, optional
 from userturn.study.models import ModelEntry, Resources
 from userturn.study.references import ReferenceEntry, own_reference
 from userturn.study.report import ALL, Figures, Statistics
@@ -97,6 +97,12 @@ class Study(Registry, Params):
             ("classify.judge_model", [self.classify.judge_model], weights),
         ):
             _refuse_unknown(key, slugs, list(allowed))
+        primary = self.judge.get(self.classify.primary)
+        if primary is not None and optional(primary):
+            raise ValueError(
+                f"classify.primary: '{self.classify.primary}' is optional and may not be asked, so "
+                "the headline cannot rest on it; name another judge, or set optional: false"
+            )
         return self
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from userturn.artifacts.csv_file import Row
+from userturn.artifacts.not_asked import not_asked
 from userturn.artifacts.schemas import BASE
 from userturn.base import paths
 from userturn.study.judges import LIKELIHOOD
@@ -24,8 +25,10 @@ COUNTS = ("prompts", "samples", "invalid", "truncated", "empty", "skipped")
 def headline(results: Results) -> Row:
     """Facts of the study, numbers of every model, and what the judge is worth."""
     items = results.prompts.group_by("dataset").len().sort("dataset").rows()
+    silent = {judge: why for one in results.models for judge, why in not_asked(one.slug).items()}
+    facts = {**study_facts(results.study), "prompts": dict(items)}
     return {
-        "study": {**study_facts(results.study), "prompts": dict(items)},
+        "study": {**facts, "not_asked": silent} if silent else facts,
         "model": {model.slug: model_numbers(results, model.slug) for model in results.models},
         "calibration": _calibration(),
     }

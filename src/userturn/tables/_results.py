@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from userturn.artifacts import files
 from userturn.artifacts.csv_file import Row
+from userturn.artifacts.not_asked import not_asked
 from userturn.artifacts.prompts import read_prompts
 from userturn.artifacts.schemas import OWN, PROMPT_KEY, SHOWN, TURN_KEY
 from userturn.artifacts.turns import labels_of, measured
@@ -120,13 +121,16 @@ def read_results(study: Study) -> Results:
 
 
 def ordered(study: Study) -> list[str]:
-    """Probed models: families in the order of the study, each from small to large."""
+    """Probed models: families in the order of the study, each from small to large.
+
+    Models of one size, such as stages of one model's training, stand in the study's order.
+    """
     families = list(dict.fromkeys(study.model[slug].family for slug in study.models.probe))
 
-    def place(slug: str) -> tuple[int, float, str]:
+    def place(slug: str) -> tuple[int, float]:
         entry = study.model[slug]
         size = float("inf") if entry.parameters is None else entry.parameters
-        return families.index(entry.family), size, slug
+        return families.index(entry.family), size
 
     return sorted(study.models.probe, key=place)
 
@@ -141,7 +145,7 @@ def _read_model(study: Study, slug: str) -> ModelResults:
         .sort(TURN_KEY)
         for against in (SHOWN, OWN)
     )
-    shown, own = labels_of(slug), labels_of(slug, OWN)
+    shown, own, silent = labels_of(slug), labels_of(slug, OWN), not_asked(slug)
     return ModelResults(
         study=study,
         slug=slug,
@@ -157,6 +161,7 @@ def _read_model(study: Study, slug: str) -> ModelResults:
                 unseen=unseen.join(own.filter(judge=judge), on=TURN_KEY, how="inner"),
             )
             for judge in study.classify.judges
+            if judge not in silent
         ),
     )
 

@@ -12,7 +12,7 @@ from userturn import stages
 from userturn.artifacts import files
 from userturn.base import locks, paths
 from userturn.base.errors import ArtifactError
-from userturn.models import inputs
+from userturn.models import inputs, keys
 from userturn.study.judges import LIKELIHOOD
 from userturn.study.study import Study
 from userturn.workflow import decision
@@ -103,7 +103,8 @@ def _kinds(study: Study, stage: str) -> Iterator[str | None]:
 
 def _asked(study: Study) -> list[str]:
     """Judges that are asked anything."""
-    return [judge for judge in study.classify.judges if judge != LIKELIHOOD]
+    llm = (judge for judge in study.classify.judges if judge != LIKELIHOOD)
+    return [judge for judge in llm if keys.is_asked(study, judge)]
 
 
 def _count(counts: Counts, name: str, slug: str | None, kind: str | None) -> Counted:

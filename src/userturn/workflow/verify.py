@@ -14,6 +14,7 @@ import yaml
 from userturn import stages
 from userturn.artifacts import files, provenance, schemas
 from userturn.artifacts.labels import Label
+from userturn.artifacts.not_asked import not_asked
 from userturn.artifacts.turns import answers_of
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
@@ -180,7 +181,9 @@ class _Verification:
         import polars as pl
 
         path = paths.artifact("labels", slug)
-        by_judge: dict[str, set[Key]] = {judge: set() for judge in self.study.classify.judges}
+        silent = not_asked(slug)
+        asked = [judge for judge in self.study.classify.judges if judge not in silent]
+        by_judge: dict[str, set[Key]] = {judge: set() for judge in asked}
         for *turn, judge in frame.select(schemas.KEYS["labels"]).iter_rows():
             by_judge.setdefault(judge, set()).add(tuple(turn))
         for judge, labelled in by_judge.items():

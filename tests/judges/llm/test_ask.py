@@ -186,7 +186,7 @@ def test_the_key_reaches_the_server_and_nothing_else(server, tmp_path, caplog, c
     caplog.set_level(logging.DEBUG)
     study = study_with(retries=1)
     found = judged(study, items(3))
-    facts = Remote("remote", study.judge["remote"]).describe()
+    facts = Remote(study, "remote", study.judge["remote"]).describe()
     assert server.headers == {f"Bearer {KEY}"}
     server.refuse = (401, {"error": {"message": f"the key {KEY} is wrong"}})
     with pytest.raises(EngineError) as caught:
@@ -196,6 +196,34 @@ def test_the_key_reaches_the_server_and_nothing_else(server, tmp_path, caplog, c
     assert not any(KEY in text for text in shown)
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert server.url not in repr(facts)
+
+
+def remote(study: Study) -> Remote:
+    return Remote(study, "remote", study.judge["remote"])
+
+
+def test_reasoning_effort_is_sent_and_part_of_the_question(server):
+    efforts = (None, "none", "low")
+    asked = [remote(study_with(reasoning_effort=one)).question("Q") for one in efforts]
+    assert len({one.id for one in asked}) == 3
+    assert tuple(one.body.get("reasoning_effort") for one in asked) == efforts
+
+
+def test_a_server_of_other_weights_is_refused(server, tmp_path):
+    source = {"type": "file", "path": str(tmp_path / "weights")}
+    make_model(tmp_path / "weights", seed=0)
+    raw = study_with(serves_judge_model=True).model_dump(mode="json")
+    raw["model"]["smollm2_135m"] = {"source": source, "engine": {"name": "fake"}}
+    study = Study.model_validate(raw)
+    make_weights(study, "smollm2_135m")
+    assert remote(study).question("Q").id != remote(study_with()).question("Q").id
+    assert remote(study).describe()["weights"].startswith("sha256:")
+    for models in ([], [{"id": "other", "root": "weights"}], [{"id": "m", "root": "/else"}], ["m"]):
+        server.models = models
+        with pytest.raises(EngineError, match=r"does not serve 'm' from .* weights; start it with"):
+            judged(study, items(2))
+    server.models = [{"id": "m", "root": "/anywhere/weights"}]
+    assert len(judged(study, items(2))) == 2
 
 
 # --- the model of the study -----------------------------------------------------------------------
@@ -377,5 +405,5 @@ def test_ten_thousand_labels_survive_a_bad_server_and_a_kill(server, tmp_path):
 @pytest.mark.parametrize("stated", [-25_000_000, "7", float("nan"), True, None])
 def test_a_token_count_that_is_none_is_charged_at_its_most(server, stated):
     answer = {"choices": [{"message": {"content": "{}"}}], "usage": {"total_tokens": stated}}
-    remote = Remote("remote", study_with().judge["remote"])
+    remote = Remote(study_with(), "remote", study_with().judge["remote"])
     assert remote._read(answer) == ("{}", None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from userturn.artifacts import csv_file, schemas
-from userturn.artifacts.csv_file import Columns, Kind, of
+from userturn.artifacts.csv_file import Columns, Kind, Row, of
 from userturn.artifacts.labels import Label
 from userturn.artifacts.turns import labels_of
 from userturn.base.errors import UserturnError
@@ -64,11 +64,28 @@ class Agreement:
 
 
 def run(study: Study) -> list[Agreement]:
-    """Every pair of raters of a study, and all annotators together where there are three or more.
+    """`pairs`, where there are any.
 
     Raises:
         ArtifactError: A file of labels cannot be read.
         UserturnError: There are fewer than two raters with turns in common.
+    """
+    rows = pairs(study)
+    if not rows:
+        people, judges = read(study)
+        there = ", ".join({**people, **judges}) or "nobody"
+        raise UserturnError(
+            f"agreement needs two raters with turns in common; labels are there of: {there}. "
+            "`userturn annotate --annotator NAME` adds a person, `classify.judges` a judge"
+        )
+    return rows
+
+
+def pairs(study: Study) -> list[Agreement]:
+    """Every pair of raters of a study, and all annotators together where there are three or more.
+
+    Raises:
+        ArtifactError: A file of labels cannot be read.
     """
     people, judges = read(study)
     raters = {**people, **judges}
@@ -80,18 +97,11 @@ def run(study: Study) -> list[Agreement]:
     if len(people) > 2:
         groups.insert(0, ("human-human", tuple(people)))
     settings = study.statistics.confidence, study.statistics.bootstrap, study.seed
-    rows = [
+    return [
         row
         for kind, names in groups
         for row in compare(kind, {name: raters[name] for name in names}, *settings)
     ]
-    if not rows:
-        there = ", ".join(raters) or "nobody"
-        raise UserturnError(
-            f"agreement needs two raters with turns in common; labels are there of: {there}. "
-            "`userturn annotate --annotator NAME` adds a person, `classify.judges` a judge"
-        )
-    return rows
 
 
 def read(study: Study) -> tuple[Mapping[str, Labels], Mapping[str, Labels]]:
@@ -163,21 +173,23 @@ def compare(
 
 def write_csv(path: Path, rows: Sequence[Agreement]) -> None:
     """Write one row per comparison and label, columns as in COLUMNS."""
+    csv_file.write(path, COLUMNS, map(row_of, rows))
+
+
+def row_of(one: Agreement) -> Row:
+    """A row with the columns of COLUMNS."""
     nothing = (None, None, None)
-    cells = (
-        (
-            row.kind,
-            " ".join(row.raters),
-            row.label,
-            row.turns,
-            row.prompts,
-            row.measured.agreement,
-            *(row.measured.kappa or nothing),
-            *(row.measured.alpha or nothing),
-        )
-        for row in rows
+    values = (
+        one.kind,
+        " ".join(one.raters),
+        one.label,
+        one.turns,
+        one.prompts,
+        one.measured.agreement,
+        *(one.measured.kappa or nothing),
+        *(one.measured.alpha or nothing),
     )
-    csv_file.write(path, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in cells))
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def show(rows: Sequence[Agreement], confidence: float) -> Table:

@@ -70,7 +70,7 @@ class Panel(Asker[Question, str]):
         self._slug = slug
         self._rubric = llm.read_rubric(params.rubric)[0]
         self.judge: Judge = (
-            Local(study, params) if isinstance(params, LocalJudge) else Remote(slug, params)
+            Local(study, params) if isinstance(params, LocalJudge) else Remote(study, slug, params)
         )
         store = paths.completion_store(f"judge-{slug}")
         super().__init__(stage, store, REPLIES, self.judge, read_replies)

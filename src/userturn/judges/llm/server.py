@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from userturn.base import paths
@@ -16,7 +17,9 @@ from userturn.engines.http import Server
 from userturn.judges.llm import reply as llm
 from userturn.judges.llm.judge import Judge, Question
 from userturn.judges.llm.ledger import Ledger
+from userturn.models import weights
 from userturn.study.judges import ServerJudge
+from userturn.study.study import Study
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +33,13 @@ _NO_ROOM: dict[str, Any] = {}
 class Remote(Judge):
     """A model behind a server with the chat interface of OpenAI."""
 
-    def __init__(self, slug: str, params: ServerJudge) -> None:
+    def __init__(self, study: Study, slug: str, params: ServerJudge) -> None:
         self._slug, self._params = slug, params
+        self._weights = self._folder = None
+        if params.serves_judge_model:
+            model = study.classify.judge_model
+            self._weights = weights.identity(study, model).rpartition("/")[0]
+            self._folder = weights.folder_name(study, model)
         self._server = _ChatServer(
             params.base_url,
             key_env=params.key_env,
@@ -46,11 +54,14 @@ class Remote(Judge):
             "max_completion_tokens": params.max_tokens,
             "response_format": {"type": "json_schema", "json_schema": form},
         }
+        if params.reasoning_effort is not None:
+            self._common["reasoning_effort"] = params.reasoning_effort
 
     def question(self, prompt: str) -> Question:
         """The question that a prompt becomes; its id does not know the server's address."""
         body = {**self._common, "messages": [{"role": "user", "content": prompt}]}
-        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        asked = body if self._weights is None else {**body, "weights": self._weights}
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return Question(hashlib.sha256(canonical.encode()).hexdigest()[:32], body)
 
     def answer(
@@ -64,6 +75,8 @@ class Remote(Judge):
         counted when its reply is here; so the ceiling holds, also for several jobs at once. What
         was in flight when a run was killed may have been charged, and stays counted at its most.
         """
+        if self._folder is not None:
+            self._check_weights(self._folder)
         path = paths.completion_store(f"judge-{self._slug}-charges")
         with closing(Ledger(path, self._params.max_total_tokens)) as ledger:
             log.info(
@@ -127,7 +140,26 @@ class Remote(Judge):
 
     def describe(self) -> dict[str, Any]:
         """Facts for provenance; nothing of the address or the key."""
-        return {"model": self._params.model}
+        facts = {"model": self._params.model, "weights": self._weights}
+        facts["reasoning_effort"] = self._params.reasoning_effort
+        return {name: fact for name, fact in facts.items() if fact is not None}
+
+    def _check_weights(self, folder: str) -> None:
+        """Refuse a server that serves other weights than those of the study.
+
+        It names the folder of each model that it serves, for the hub's by the commit.
+        """
+        wanted, data = self._params.model, self._server.get("models").get("data")
+        for card in data if isinstance(data, list) else []:
+            if isinstance(card, dict) and card.get("id") == wanted:
+                if Path(str(card.get("root") or "")).name == folder:
+                    return
+                break
+        raise EngineError(
+            f"judge.{self._slug}: the server does not serve '{wanted}' from the folder of the "
+            f"study's weights, {folder}; start it with `vllm serve .../{folder} "
+            f"--served-model-name {wanted}`"
+        )
 
     def _most(self, question: Question) -> int:
         """Most tokens that a request can cost: a token is at least a byte."""
