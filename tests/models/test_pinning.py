@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from chat_templates import QUICK
 from hub_server import COMMIT, Hub, Repository, at, serving
 from userturn.base.errors import SourceError, StudyError
+from userturn.commands import probe
 from userturn.commands.pin import run_pin
 from userturn.models.pinning import hub_sources, with_commits
 from userturn.study.loading import load_study
@@ -191,3 +192,18 @@ def test_an_entry_that_fails_is_named_and_leaves_the_file_whole(study):
         "a commit in `revision`, then run `userturn pin`",
     ]
     assert file.read_bytes() == before
+
+
+def test_a_probe_stays_at_the_commit_that_its_folder_names(study, tmp_path):
+    def commit():
+        made = probe._pinned(probe.probe_study(probe.Probed("a/model", Path("p"))), "model", out)
+        probe._write(made, out)
+        return made.model["model"].source.revision
+
+    Path("params.yaml").rename("elsewhere")  # the defaults, with no study of this folder
+    out = tmp_path / "probed"
+    assert commit() == COMMIT
+    study.repositories["models/a/model"].commit = OTHER
+    assert commit() == COMMIT
+    out = tmp_path / "again"
+    assert commit() == OTHER

@@ -278,7 +278,7 @@ def pin(
 
 
 @app.command()
-def probe(
+def probe(  # noqa: PLR0913 - an argument is an option
     model: Annotated[
         str,
         typer.Option(help="Directory of a chat model, or its `owner/name` on the hub."),
@@ -293,13 +293,16 @@ def probe(
     name: Annotated[
         str | None, typer.Option(help="The model's slug in tables; its folder's name by default.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs it: `auto`, `vllm`, `transformers`, ...")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
     """Probe a model and a prompt file of your own, with this folder's study or the laptop's."""
     from userturn.commands.probe import Probed, run_probe
 
     _log_to("probe")
-    run_probe(Probed(model, prompts, items, name), out, dry_run)
+    run_probe(Probed(model, prompts, items, name, engine), out, dry_run)
 
 
 @app.command()

@@ -44,12 +44,14 @@ class Probed:
         prompts: JSONL file, one object with `prompt` or `messages` per line.
         items: First n prompts of a seeded order; None for all.
         name: The model's slug in tables and figures; None for the last part of `model`.
+        engine: What runs it, as `engine.name` of the registry.
     """
 
     model: str
     prompts: Path
     items: int | None = None
     name: str | None = None
+    engine: str = "auto"
 
     @property
     def slug(self) -> str:
@@ -125,7 +127,8 @@ def probe_study(probed: Probed) -> Study:
     slug = probed.slug
     if base and slug in (base["ground"]["scorer"], base["classify"]["judge_model"]):
         raise StudyError(f"{slug}: is a model of this folder's study; choose another with --name")
-    entry = {"source": probed.source, "family": "own"}
+    engine = {"name": probed.engine}
+    entry = {"source": probed.source, "family": "own", "engine": engine}
     source = {"type": "file", "path": str(probed.prompts.resolve())}
     base["prompts"] = {"datasets": ["prompts"], "items": probed.items}
     scorer = base.get("ground", {}).get("scorer", slug)
