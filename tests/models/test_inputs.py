@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from userturn.base import paths
-from userturn.models import inputs
+from userturn.models import hashes, inputs
 from userturn.models.fetched import sha256
 from userturn.study.study import Study
 
@@ -95,7 +95,7 @@ def test_what_did_not_change_is_not_read_again(
 ) -> None:
     study = Study.model_validate(raw)
     before = inputs.fingerprints(study)
-    monkeypatch.setattr(inputs, "file_sha256", lambda path: pytest.fail(f"read {path} again"))
+    monkeypatch.setattr(hashes, "file_sha256", lambda path: pytest.fail(f"read {path} again"))
     assert inputs.fingerprints(study) == before
 
 
