@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from userturn import __version__
-from userturn.commands import labels
+from userturn.commands import labels, terminal
 from userturn.commands.export import export
 
 app = typer.Typer(
@@ -25,7 +25,6 @@ app = typer.Typer(
 )
 
 Context = Literal["history", "live"]
-LONGEST_NAME = 200
 
 
 def main() -> None:
@@ -39,11 +38,11 @@ def main() -> None:
     try:
         app()
     except UserturnError as error:
-        print(f"userturn: {_harmless(str(error))}", file=sys.stderr)
+        print(f"userturn: {terminal.harmless(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         logging.getLogger(__name__).debug("where it happened", exc_info=True)
-        name = _harmless(_clipped(str(error.filename)))
+        name = terminal.harmless(terminal.clipped(str(error.filename)))
         print(f"userturn: {name}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -77,7 +76,7 @@ def stage(
     from userturn.study.loading import load_study
 
     study = load_study()
-    _log_to(stages.full_name(name, slug).replace("@", "-"))
+    terminal.log_to(stages.full_name(name, slug).replace("@", "-"))
     logging.getLogger(__name__).debug("userturn %s, commit %s", __version__, _commit())
     stages.run(study, name, slug)
     if name == stages.ORDER[-1]:
@@ -115,7 +114,7 @@ def show(
     from userturn.commands.show import show_item
     from userturn.study.loading import load_study
 
-    _quiet()
+    terminal.quiet()
     Console().print(show_item(load_study(), model, dataset, item, answer, context))
 
 
@@ -144,7 +143,7 @@ def turns(  # noqa: PLR0913 - an argument is an option
     from userturn.commands.turns import Wanted, run_turns
     from userturn.study.loading import load_study
 
-    _quiet()
+    terminal.quiet()
     wanted = Wanted(model, dataset, condition, temperature, judge, label, disagreement, word)
     run_turns(load_study(), wanted, limit, as_json)
 
@@ -161,7 +160,7 @@ def status() -> None:
     from userturn.study.loading import load_study
     from userturn.workflow.status import age_text, status
 
-    _quiet()
+    terminal.quiet()
     names = ("stage", "for", "state")
     numbers = ("wanted", "finished", "to send", "age")
     table = Table(
@@ -209,7 +208,7 @@ def plan(
     from userturn.commands.plan import Options, run_plan
     from userturn.workflow.plan.result import Prices
 
-    _quiet()
+    terminal.quiet()
     prices = Prices(gpu_hour, judge_in, judge_out)
     run_plan(Options(study, prices, assume or (), as_json))
 
@@ -225,7 +224,7 @@ def repeatability(
     from userturn.commands.repeatability import run_repeatability
     from userturn.study.loading import load_study
 
-    _log_to("repeatability")
+    terminal.log_to("repeatability")
     run_repeatability(load_study(study), model, items, as_json)
 
 
@@ -242,7 +241,7 @@ def verify() -> None:
     from userturn.study.loading import load_study
     from userturn.workflow.verify import verify
 
-    _quiet()
+    terminal.quiet()
     findings = verify(load_study())
     console = Console()
     for slug in findings.not_recomputed:
@@ -301,7 +300,7 @@ def probe(  # noqa: PLR0913 - an argument is an option
     """Probe a model and a prompt file of your own, with this folder's study or the laptop's."""
     from userturn.commands.probe import Probed, run_probe
 
-    _log_to("probe")
+    terminal.log_to("probe")
     run_probe(Probed(model, prompts, items, name, engine), out, dry_run)
 
 
@@ -334,7 +333,7 @@ def judge_test(
     from userturn.commands.judge_test import Options, run_judge_test
     from userturn.study.loading import load_study
 
-    _log_to("judge-test")
+    terminal.log_to("judge-test")
     run_judge_test(load_study(), judge, Options(gold, items, suite, as_json, dry_run))
 
 
@@ -350,7 +349,7 @@ def annotate(
     from userturn.annotate.server import serve
     from userturn.study.loading import load_study
 
-    _log_to("annotate")
+    terminal.log_to("annotate")
     serve(load_study(), annotator, items, port)
 
 
@@ -376,51 +375,12 @@ app.add_typer(labels.app, name="labels")
 app.command()(export)
 
 
-def _log_to(name: str) -> None:
-    """Log messages to the terminal, and to logs/<name>.log with times."""
-    from userturn.base import paths
-
-    paths.LOGS.mkdir(exist_ok=True)
-    file = logging.FileHandler(paths.LOGS / f"{name}.log", mode="w", encoding="utf-8")
-    file.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(_Harmless("%(message)s"))
-    terminal.setLevel(logging.INFO)
-    logger = logging.getLogger("userturn")
-    logger.setLevel(logging.DEBUG)
-    logger.handlers = [file, terminal]
-    logger.propagate = False
-
-
-class _Harmless(logging.Formatter):
-    """Messages may hold what a dataset or a model holds."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return _harmless(super().format(record))
-
-
-def _harmless(text: str) -> str:
-    """A text for a terminal: what would redraw it, or turn its direction, is spelled out."""
-    from userturn.artifacts.csv_file import UNSEEN
-
-    return UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def _clipped(name: str) -> str:
-    """A file's name, the middle of a very long one left out."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:60]}[...]{name[-20:]}"
-
-
 def _commit() -> str:
     """Commit of the code that runs, `-dirty` where files differ from it."""
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     folder = Path(__file__).parent
     done = subprocess.run(describe, cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
-
-
-def _quiet() -> None:
-    logging.getLogger("userturn").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

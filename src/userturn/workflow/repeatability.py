@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from userturn.artifacts.schemas import SHOWN
@@ -88,11 +88,11 @@ def repeat(study: Study, slug: str, items: int) -> Repeated:
         known = ", ".join(study.models.probe)
         raise StudyError(f"--model {slug}: the study does not probe it; it probes: {known}")
     prompts = [
-        {"dataset": dataset, **asdict(prompt)}
+        prompt.columns(dataset)
         for dataset in study.prompts.datasets
         for prompt in select(load(study, dataset)[0], items, study.seed, dataset)
     ]
-    planner = Planner.load(study, slug)
+    planner = Planner.load(study, slug, prompts)
     usual = study.model[slug].engine.max_num_seqs
     batches = usual, other_batch(usual, len(prompts))
     runs = [_run(planner, slug, prompts, batch) for batch in batches]

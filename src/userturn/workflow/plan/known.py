@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 from statistics import fmean
 
 from userturn import stages
-from userturn.artifacts import files
+from userturn.artifacts import files, messages
 from userturn.artifacts.prompts import read_prompts
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, StudyError, UserturnError
@@ -64,12 +64,13 @@ def prompts(study: Study, slug: str, assumed: Assumptions, here: bool) -> Prompt
 
 
 def _texts(study: Study, slug: str, here: bool) -> tuple[Sequence[str], Basis | None]:
-    """Texts of the prompts, from the artifact or the source, and which it was; None: neither."""
+    """Texts of whole prompts and where they are from, artifact or source; None: neither."""
     from userturn.prompts.collect import load, select
 
     if here and paths.artifact("prompts", slug).is_file():
         try:
-            return read_prompts([slug])["text"].to_list(), "artifact"
+            rows = read_prompts([slug]).iter_rows(named=True)
+            return [_text(messages.asked(row)) for row in rows], "artifact"
         except ArtifactError:
             pass  # stage `prompts` makes it again
     if not sources.is_here(study.dataset[slug].source):
@@ -79,7 +80,11 @@ def _texts(study: Study, slug: str, here: bool) -> tuple[Sequence[str], Basis | 
             chosen = select(load(study, slug)[0], study.prompts.items, study.seed, slug)
     except UserturnError:
         return [], None
-    return [prompt.text for prompt in chosen], "source"
+    return [_text(messages.query_of(one.earlier, one.text)) for one in chosen], "source"
+
+
+def _text(query: messages.Query) -> str:
+    return "".join(message.content for message in messages.messages_of(query))
 
 
 def lengths(study: Study, slug: str, assumed: Assumptions, here: bool) -> Lengths:

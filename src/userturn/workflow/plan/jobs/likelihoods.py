@@ -52,19 +52,19 @@ def jobs(setting: Setting) -> Iterator[Job]:
 def load(setting: Setting, asked: Asked) -> Load:
     """Tokens that the scorer reads: a context once, and behind it each of its turns."""
     behind_which = conversations(setting.study)
-    exchanges = {(one.query, one.answer) for one in behind_which}
-    front = sum(_tokens(setting, asked, *one) for one in exchanges)
+    exchanges = {(one.query is not None, one.answer) for one in behind_which}
+    front = sum((_tokens(setting, asked, *one) for one in exchanges), 0.0)
     pairs = asked.turns * len(behind_which)
     behind = pairs * (asked.turn + HEADER_TOKENS)
     read = asked.answers * front + behind
     return Load(requests=pairs, tokens_in=read, tokens_read=read)
 
 
-def _tokens(setting: Setting, asked: Asked, query: str | None, answer: str | None) -> float:
+def _tokens(setting: Setting, asked: Asked, query: bool, answer: str | None) -> float:
     """Tokens of what stands in front of a turn."""
     assumed = setting.assumed
     tokens = assumed.template_tokens
-    if query is not None:
+    if query:
         tokens += asked.query
     if answer == QA[1]:
         tokens += asked.answer
