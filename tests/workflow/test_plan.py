@@ -190,7 +190,7 @@ def test_requests_are_the_grid_and_every_comparison_behind_every_context() -> No
     assert by_kind["answers"].tokens_out_most == prompts * study.generate.answer.max_tokens
     assert plan.total.requests == first.requests * 11
     assert plan.total.gpu_hours == pytest.approx(sum(job.gpu_hours or 0 for job in plan.jobs))
-    assert plan.total.cost == pytest.approx(2 * (plan.total.gpu_hours or 0))
+    assert plan.total.cost == pytest.approx(2 * plan.total.gpu_hours + plan.total.judge_cost)
 
 
 def test_reference_answers_are_not_asked_for() -> None:
@@ -206,7 +206,12 @@ def test_judges_cost_tokens_money_or_gpu_hours() -> None:
         "here": {"type": "local"},
     }
     plan = planned(
-        paper(judge=judges, classify__judges=["likelihood", *judges], classify__primary="paid")
+        paper(
+            judge=judges,
+            classify__judges=["likelihood", *judges],
+            classify__primary="paid",
+            classify__judge_model="qwen35_9b",
+        )
     )
     asked = {job.kind: job for job in plan.jobs if job.model == "qwen35_2b"}
     paid, ours, here = (asked[f"judge {name}"] for name in judges)

@@ -132,11 +132,14 @@ def _run(planner: Planner, slug: str, prompts: Sequence[Row], batch: int) -> Run
         answers = [answer_row(draft, done, chat) for draft in drafts]
         wanted = planner.user_turns(prompts, answers)
         done = asker.ask({one.id: one for one in requests(wanted)}, "user turns")
-    queries = {(row["dataset"], row["item"]): row["text"] for row in prompts}
+    asked = {
+        (row["dataset"], row["item"]): {"earlier": row["earlier"], "query": row["text"]}
+        for row in prompts
+    }
     turns = [
         {
             **turn_row(draft, done, chat),
-            "query": queries[draft.key[:2]],
+            **asked[draft.key[:2]],
             "answer": draft.text,
             "against": SHOWN,
         }
