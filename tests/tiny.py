@@ -58,14 +58,32 @@ DEFAULTS = """
 {%- set thinking = thinking | default(true) %}{% set gap = gap | default('') %}"""
 
 
+VISION = {
+    "depth": 1,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_heads": 2,
+    "out_hidden_size": 128,
+    "num_position_embeddings": 16,
+    "patch_size": 4,
+}
+"""Qwen3.5 is published with a vision model, which takes no part in text."""
+
+
 def make_weights(folder: Path, architecture: str, **changes: object) -> None:
-    """Weights and configuration in a folder."""
+    """Weights and configuration in a folder, of the class that is published."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     torch.manual_seed(0)
-    config = AutoConfig.for_model(architecture, **{**SMALL, **CONFIGS[architecture], **changes})
-    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    text = {**SMALL, **CONFIGS[architecture], **changes}
+    whole = architecture.removesuffix("_text")
+    if whole == architecture:
+        made = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **text))
+    else:
+        config = AutoConfig.for_model(whole, text_config=text, vision_config=VISION)
+        made = AutoModelForImageTextToText.from_config(config)
+    made.float().save_pretrained(folder)
 
 
 def make_chat_model(folder: Path, architecture: str) -> None:
