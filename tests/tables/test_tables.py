@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import statistics
 from collections import Counter
 from pathlib import Path
 
@@ -89,7 +90,8 @@ def relabel(labels):
 def test_every_table_has_its_columns_and_reads_as_numbers():
     got = build(make_study())
     assert {path.stem for path in tables.FOLDER.iterdir()} == set(tables.all_tables())
-    assert got.pop("corrected") == [], "nobody labelled anything"
+    for name in ("corrected", "agreement"):
+        assert got.pop(name) == [], "nobody labelled anything, and there is one judge"
     assert got.pop("published") == [], "no paper lies beside this folder"
     for name, table in tables.all_tables().items():
         if name not in got:
@@ -108,6 +110,8 @@ def test_every_table_has_its_columns_and_reads_as_numbers():
     assert len(got["unseen"]) == 4
     assert len(got["power"]) == 4 * 4 + 4 * 2
     assert len(got["adjusted"]) == 4 * 7
+    assert len(got["uptake"]) == 3 + 4 + 1
+    assert len(got["convergence"]) == 3 * 8 + 2 * 4
 
 
 def test_a_model_has_few_numbers_beside_the_many():
@@ -585,3 +589,74 @@ def test_texts_of_models_are_no_formulas_and_hide_nothing():
     )
     again = {row["turn"] for row in tables.read("examples")}
     assert {"=HYPERLINK(A1)", "-1 apples?"} < again
+
+
+def test_uptake_is_that_of_the_turns_and_of_answers_that_they_never_saw():
+    study = make_study(datasets=["a"], temperatures=[0], samples=1, conditions=["swap"])
+    values = {}
+
+    def edit(kind, slug, row):
+        if kind == "grounding" and row["tokens"]:
+            key = row["condition"], row["against"]
+            value = {"shown": 1.0, "own": -1.0}[row["against"]] + 0.01 * int(row["item"])
+            values.setdefault(key, []).append(value)
+            return {**row, "uptake": value}
+        return row
+
+    rows = build(study, items=12, edit=edit)["uptake"]
+    assert {(row["condition"], row["against"]) for row in rows} == set(values)
+    for row in rows:
+        given = values[row["condition"], row["against"]]
+        assert int(row["turns"]) == len(given)
+        assert float(row["median"]) == pytest.approx(statistics.median(given), abs=1e-5)
+        assert float(row["mean"]) == pytest.approx(statistics.mean(given), abs=1e-5)
+
+
+def test_a_curve_ends_at_the_rate_of_the_study():
+    got = build(make_study(samples=5), items=9)
+    for over in ("prompts", "samples"):
+        for temperature in ("0.7", "1"):
+            curve = pick(got["convergence"], over=over, temperature=temperature)
+            end = curve[-1]
+            rate = only(got["rates"], dataset="all", condition="base", temperature=temperature)
+            assert {name: end[name] for name in ("rate", "low", "high", "prompts", "samples")} == {
+                name: rate[name] for name in ("rate", "low", "high", "prompts", "samples")
+            }
+            assert [int(row["n"]) for row in curve] == sorted({int(row["n"]) for row in curve})
+    first = pick(got["convergence"], over="samples", temperature="1")[0]
+    assert (first["n"], first["samples"]) == ("1", "27")
+
+
+def test_agreement_of_judges_and_people_is_that_of_sklearn(tmp_path):
+    from sklearn.metrics import cohen_kappa_score
+
+    judged = {"judges": ["likelihood", "reader"], "primary": "likelihood"}
+    study = make_study(samples=2, classify=judged, judge={"reader": {"type": "local"}})
+    pairs = []
+
+    def edit(kind, slug, row):
+        if kind != "labels" or row["judge"] == "likelihood":
+            return row
+        new = (
+            None if row["item"] == "0002" else "on_topic" if row["item"] < "0002" else row["label"]
+        )
+        if new and row["against"] == "shown":
+            pairs.append((row["label"], new))
+        return {**row, "label": new, "invalid": None if new else "unreadable"}
+
+    (row,) = build(study, items=6, edit=edit)["agreement"]
+    assert (row["first"], row["second"], row["turns"]) == ("likelihood", "reader", str(len(pairs)))
+    assert float(row["kappa"]) == pytest.approx(
+        cohen_kappa_score(*zip(*pairs, strict=True)), abs=1e-5
+    )
+    assert float(row["kappa_low"]) < float(row["kappa"]) < float(row["kappa_high"])
+    with server.open_session(study, "ann", 60) as session:
+        for _ in range(12):
+            turn = session.state()["turn"]["id"]
+            session.answer(server.Answer(turn=turn, label="unrelated", seconds=1))
+    stage.run(study)
+    rows = load("agreement")
+    assert [(row["first"], row["second"]) for row in rows][1:] == [
+        ("likelihood", "ann (human)"), ("reader", "ann (human)"),
+    ]  # fmt: skip
+    assert rows[1]["turns"] == "12"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ LABEL_COLOURS = {
     Label.DEGENERATE: "#777777",
 }
 WHITE_TEXT = (Label.FOLLOWUP, Label.ASSISTANT_VOICE, Label.GENERIC, Label.DEGENERATE)
+MARKER, SMALLEST, LARGEST = 4.5, 3.6, 6.6
+"""Markers in points: of a model of unknown size, of the smallest, and of the largest of many."""
 INK, AXIS, MUTED, FAINT, SHADE = "#222222", "#444444", "#666666", "#9a9a9a", "#f0f3f7"
 
 
@@ -35,6 +38,7 @@ class ModelLook:
         short: Its size, else the slug.
         family: Model family.
         colour: The family's hue, darker for larger models.
+        marker: Size of its marker in points, larger for larger models.
     """
 
     slug: str
@@ -42,6 +46,7 @@ class ModelLook:
     short: str
     family: str
     colour: str
+    marker: float = MARKER
 
 
 def model_looks(rows: Sequence[Row]) -> list[ModelLook]:
@@ -65,6 +70,7 @@ def model_looks(rows: Sequence[Row]) -> list[ModelLook]:
                 short=size if told else slug,
                 family=family,
                 colour=_tone(hue, kin.index(slug), len(kin)),
+                marker=_marker(row["parameters"], rows),
             )
         )
     return looks
@@ -85,6 +91,15 @@ def _size(parameters: float | None) -> str:
     if parameters is None:
         return ""
     return f"{parameters:g}B" if parameters >= 0.5 else f"{1000 * parameters:g}M"
+
+
+def _marker(parameters: float | None, rows: Sequence[Row]) -> float:
+    """Between SMALLEST and LARGEST by the logarithm of a model's parameters."""
+    known = [row["parameters"] for row in rows if row["parameters"]]
+    if not parameters or max(known) == min(known):
+        return MARKER
+    low, high = math.log(min(known)), math.log(max(known))
+    return SMALLEST + (LARGEST - SMALLEST) * (math.log(parameters) - low) / (high - low)
 
 
 def _tone(hue: str, place: int, count: int) -> str:

@@ -67,10 +67,12 @@ class Plot:
     Attributes:
         columns: Columns of the data that it shows, with their kinds.
         draw: Draws it.
+        caption: What it shows, in one sentence.
     """
 
     columns: Columns
     draw: Callable[[Source], Drawing]
+    caption: str = ""
 
 
 def read_source(study: Study) -> Source:

@@ -31,9 +31,9 @@ def temperature_name(value: float) -> str:
 def footer(rows: Sequence[Row], intervals: bool = True) -> str:
     """Counts and judge of what a figure shows, and how its intervals were made."""
     rows = [row for row in rows if row["prompts"]]
-    counts = f"n = {_span([row['prompts'] for row in rows])} prompts"
+    counts = f"n = {span([row['prompts'] for row in rows])} prompts"
     if "samples" in rows[0]:
-        turns = _span([round(row["samples"] / row["prompts"]) for row in rows])
+        turns = span([round(row["samples"] / row["prompts"]) for row in rows])
         counts += f" with {turns} user turn{'' if turns == '1' else 's'} each"
     parts = [counts, f"judge: {rows[0]['judge']}"]
     if intervals:
@@ -116,6 +116,7 @@ def overlap(one: Any, other: Any) -> float:
     return float(max(0.0, width) * max(0.0, height))
 
 
-def _span(values: Sequence[float]) -> str:
+def span(values: Sequence[float]) -> str:
+    """Least and largest of some counts, or the one that they all are."""
     low, high = min(values), max(values)
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -54,7 +54,7 @@ def draw(source: Source) -> Drawing:
         title=TITLE,
         subtitle=f"{models[0].name}, {turns}"
         if alone
-        else f"{turns}; points are labelled by model",
+        else f"{turns}; larger points are larger models",
         footer=footer([by_place[row["model"], row["dataset"]] for row in rows]),
         panels=[""] if alone else list(dict.fromkeys(row["dataset"] for row in rows)),
         height=2.5 if alone else 1.5,
@@ -84,6 +84,7 @@ def _draw_point(axes: Axes, row: Row, look: ModelLook, width: float) -> None:
         yerr=_arms(row, "rate", "low", "high"),
         fmt="o",
         color=look.colour,
+        markersize=look.marker,
         ecolor=mix(look.colour, "white", 0.5),
         elinewidth=width,
         markeredgecolor="white",
@@ -97,4 +98,8 @@ def _arms(row: Row, middle: str, low: str, high: str) -> list[list[float]]:
     return [[100 * max(0.0, row[middle] - row[low])], [100 * max(0.0, row[high] - row[middle])]]
 
 
-FIGURE = Plot(COLUMNS, draw)
+FIGURE = Plot(
+    COLUMNS,
+    draw,
+    "How well a model solves the tasks, against how often its user turns react to the answer.",
+)

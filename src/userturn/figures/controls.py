@@ -83,4 +83,9 @@ def draw(source: Source) -> Drawing:
     return Drawing(page.figure, chosen(rows, COLUMNS))
 
 
-FIGURE = Plot(COLUMNS, draw)
+FIGURE = Plot(
+    COLUMNS,
+    draw,
+    "What a changed answer does to the rate: the difference to the unperturbed turns of the same "
+    "prompts.",
+)

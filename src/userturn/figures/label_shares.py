@@ -84,4 +84,8 @@ def _draw_bar(axes: Axes, y: int, pieces: dict[Label, float], *, numbered: bool)
         left += share
 
 
-FIGURE = Plot(COLUMNS, draw)
+FIGURE = Plot(
+    COLUMNS,
+    draw,
+    "What the models' turns are, by label, with the unperturbed answer in front.",
+)

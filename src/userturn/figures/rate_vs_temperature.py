@@ -127,4 +127,8 @@ def _draw_companions(axes: Axes, rows: Sequence[Row], model: ModelLook, beside: 
         )
 
 
-FIGURE = Plot(COLUMNS, draw)
+FIGURE = Plot(
+    COLUMNS,
+    draw,
+    "Rate of genuine follow-ups by the temperature at which turns were sampled.",
+)

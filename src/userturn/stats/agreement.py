@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Bounded = tuple[float, float, float]
 """An estimate and its bounds."""
+BLOCK = 50_000
+"""Turns that are counted at once: each takes a matrix of labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +58,21 @@ def measure(
     from sklearn.metrics import cohen_kappa_score
 
     values = np.unique(codes[codes >= 0])
-    counts = (codes.T[:, :, None] == values).sum(axis=1)  # (turns, values)
     size, prompts = values.size, int(prompt.max()) + 1
-    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(size)
     coincidences = np.zeros((prompts, size, size))
-    np.add.at(coincidences, prompt, pairs / (counts.sum(axis=1) - 1)[:, None, None])
+    for start in range(0, prompt.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        counts = (codes.T[block, :, None] == values).sum(axis=1)  # (turns, values)
+        pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(size)
+        shared = pairs / (counts.sum(axis=1) - 1)[:, None, None]
+        np.add.at(coincidences, prompt[block], shared)
     total = coincidences.sum(axis=0)
     agreement = float(np.trace(total) / total.sum())
     if size < 2:
         return Measured(agreement, None, None)
-    draws = np.random.default_rng(seed).multinomial(
-        prompts, np.full(prompts, 1 / prompts), size=resamples
-    )
     data = np.where(codes < 0, np.nan, codes)
     estimate = krippendorff.alpha(reliability_data=data, level_of_measurement="nominal")
-    alphas = alpha_of(np.tensordot(draws, coincidences, 1))
+    alphas = alpha_of(_resampled(coincidences, resamples, seed))
     alpha = float(estimate), *_bounds(alphas, confidence)
     if len(codes) != 2:
         return Measured(agreement, None, alpha)
@@ -78,7 +80,7 @@ def measure(
     tables = np.zeros((prompts, size, size))
     cells = np.searchsorted(values, codes)
     np.add.at(tables, (prompt, cells[0], cells[1]), 1)
-    kappas = kappa_of(np.tensordot(draws, tables, 1))
+    kappas = kappa_of(_resampled(tables, resamples, seed))
     kappa = float(cohen_kappa_score(first, second)), *_bounds(kappas, confidence)
     return Measured(agreement, kappa, alpha)
 
@@ -110,6 +112,20 @@ def alpha_of(coincidences: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         alpha: Floats = 1 - observed / expected
     return alpha
+
+
+def _resampled(counts: Floats, resamples: int, seed: int) -> Floats:
+    """Sums of matrices per prompt over resamples of the prompts: (resamples, labels, labels)."""
+    import numpy as np
+
+    prompts = len(counts)
+    rng, flat = np.random.default_rng(seed), counts.reshape(prompts, -1)
+    at_once = max(1, 5_000_000 // prompts)  # draws of many prompts are large
+    sums = [
+        rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=rows).astype(float) @ flat
+        for rows in (min(at_once, resamples - row) for row in range(0, resamples, at_once))
+    ]
+    return np.concatenate(sums).reshape(resamples, *counts.shape[1:])
 
 
 def _bounds(replicates: Floats, confidence: float) -> tuple[float, float]:

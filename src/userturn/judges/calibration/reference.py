@@ -33,6 +33,8 @@ from userturn.artifacts.labels import Label
 TRUE = "true"
 READ = ("gold", "read")
 """Kinds whose label is by reading."""
+PEOPLE = (TRUE, "read")
+"""Kinds of real turns: people wrote them behind the answer that they read."""
 
 
 @dataclass(frozen=True, slots=True)
