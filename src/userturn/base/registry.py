@@ -20,7 +20,8 @@ PACKAGE = Path(__file__).parents[1]
 def names(room: str) -> tuple[str, ...]:
     """Names of the things in a room, sorted, without importing any.
 
-    Modules that begin with an underscore hold what several of a room's things share.
+    Modules that begin with an underscore hold what several of a room's things share, and packages
+    are rooms of their own.
 
     Args:
         room: Dotted name of the package below `userturn`, such as `perturbations`.
@@ -30,7 +31,7 @@ def names(room: str) -> tuple[str, ...]:
         sorted(
             module.name
             for module in pkgutil.iter_modules([str(folder)])
-            if not module.name.startswith("_")
+            if not module.name.startswith("_") and not module.ispkg
         )
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from userturn.artifacts.csv_file import Row
 from userturn.artifacts.labels import Label
+from userturn.tables._names import model_names
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart.
 FAMILY_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -56,18 +57,18 @@ def model_looks(rows: Sequence[Row]) -> list[ModelLook]:
         rows: Table `models`.
     """
     families = list(dict.fromkeys(row["family"] for row in rows))
-    sizes = [(row["family"], row["parameters"]) for row in rows]
+    names = model_names(rows)
     looks = []
     for row in rows:
-        slug, family, size = row["model"], row["family"], _size(row["parameters"])
-        told = size and sizes.count((family, row["parameters"])) == 1
+        slug, family = row["model"], row["family"]
+        name = names[slug]
         kin = [other["model"] for other in rows if other["family"] == family]
         hue = FAMILY_COLOURS[families.index(family) % len(FAMILY_COLOURS)]
         looks.append(
             ModelLook(
                 slug=slug,
-                name=f"{family} {size}" if told else slug,
-                short=size if told else slug,
+                name=name,
+                short=name.removeprefix(f"{family} "),
                 family=family,
                 colour=_tone(hue, kin.index(slug), len(kin)),
                 marker=_marker(row["parameters"], rows),
@@ -85,12 +86,6 @@ def mix(colour: str, other: str, share: float) -> str:
         for one, two in zip(to_rgb(colour), to_rgb(other), strict=True)
     )
     return to_hex((red, green, blue))
-
-
-def _size(parameters: float | None) -> str:
-    if parameters is None:
-        return ""
-    return f"{parameters:g}B" if parameters >= 0.5 else f"{1000 * parameters:g}M"
 
 
 def _marker(parameters: float | None, rows: Sequence[Row]) -> float:
