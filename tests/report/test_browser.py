@@ -10,6 +10,7 @@ from chromium import NEEDED, chromium
 from hostile import HOSTILE
 from synthetic import held_out, make_study, write_artifacts
 from userturn import report
+from userturn.base import paths
 from userturn.report._text import HIDDEN
 from userturn.stages import figures as figures_stage
 from userturn.stages import report as stage
@@ -35,7 +36,28 @@ def edited(kind, slug, row):
         behind = [-1.0 - nth % 7 for nth in range(len(TOKENS))]
         neutral = [-2.0 - nth % 5 for nth in range(len(TOKENS))]
         return {**row, "token_texts": TOKENS, "log_p": behind, "log_p_neutral": neutral}
+    if kind == "labels" and row["judge"] == "reader" and number % 7 == 1:
+        return {**row, "label": "on_topic"}
     return row
+
+
+def keep_context():
+    """The context that a model was given for its second prompt."""
+    query, answer = (
+        edited(kind, "", {"item": "0001", "text": text})["text"]
+        for kind, text in (
+            ("prompts", "How many apples does person 1 have?"),
+            ("answers", "Person 1 has 1 apples. " * 12),
+        )
+    )
+    pieces = (
+        ("<|user|>", True), (query, False), ("<|assistant|>", True), (answer, False),
+        ("<|user|>", True),
+    )  # fmt: skip
+    file = paths.context("smollm2_135m")
+    file.parent.mkdir(parents=True)
+    tokens = [[nth, *piece] for nth, piece in enumerate(pieces)]
+    file.write_text(json.dumps({"dataset": "gsm8k", "item": "0001", "tokens": tokens}))
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +68,10 @@ def address(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(_adjusted.calibration, "of_study", lambda study: given)
-        study = make_study(samples=4)
+        judged = {"judges": ["likelihood", "reader"], "primary": "likelihood"}
+        study = make_study(samples=4, classify=judged, judge={"reader": {"type": "local"}})
         write_artifacts(study, items=ITEMS, edit=edited)
+        keep_context()
         for one in (tables_stage, figures_stage, stage):
             one.run(study)
     return (folder / report.PAGE).as_uri()
@@ -118,6 +142,7 @@ def test_it_opens_at_once_and_filters_5000_turns_in_a_blink(look):
         what: min(driver.execute_async_script(TIMED, *what) for _ in range(3))
         for what in (
             ("label", "followup"), ("label", ""), ("dataset", "gsm8k"), ("order", "uptake-down"),
+            ("agree", "no"), ("agree", ""),
             ("search", "subtract"), ("search", "nowhere at all"), ("search", ""),
         )
     }  # fmt: skip
@@ -189,6 +214,44 @@ def test_one_turn_and_its_prompts_others(look):
     assert "swap" in driver.find_element("css selector", "#one .whole h3").text
     look("#turn=nobody%3Cb%3E")
     assert "This page holds no turn nobody<b>" in driver.find_element("id", "one").text
+
+
+def test_the_exact_context_and_what_stands_beside_a_turn(look):
+    driver = look("#turn=" + "smollm2_135m%2Fgsm8k%2F0001%2Fswap%2F0%2F0")
+    details = driver.find_element("css selector", "#one .exact")
+    driver.execute_script("arguments[0].open = true", details)
+    driver.execute_async_script("setTimeout(arguments[0], 50)")
+    controls = driver.find_elements("css selector", "#one .exact .control")
+    assert [one.text for one in controls] == ["<|user|>", "<|assistant|>", "<|user|>"]
+    whole = driver.find_element("css selector", "#one .exact .context").text
+    turn = driver.execute_script("return document.querySelector('#one .whole .turn').textContent")
+    assert "How many apples does person 1 have?" in whole
+    assert "swap of 1" in whole
+    assert whole.endswith(f"<|user|>▸ {turn}") or turn == "(nothing)"
+    choice = driver.find_element("css selector", "#one .beside select")
+    names = [one.text for one in choice.find_elements("tag name", "option")]
+    assert names == ["all of them (12)", "other answers (4)"]
+    driver.execute_script(
+        "arguments[0].selectedIndex = 1; arguments[0].dispatchEvent(new Event('change'))", choice
+    )
+    titles = [one.text for one in driver.find_elements("css selector", "#one .side h3")]
+    assert len(titles) == 4
+    assert all("greedy" in one and "swap" not in one for one in titles)
+
+
+def test_turns_on_which_judges_disagree(look):
+    driver = look()
+    everything = int(count(driver).split()[0].replace(",", ""))
+    driver.execute_async_script(TIMED, "agree", "no")
+    assert "agree=no" in driver.current_url
+    assert 0 < int(count(driver).split()[0].replace(",", "")) < everything
+    said = driver.execute_script(
+        "return [...document.querySelectorAll('#list .card')].map((card) => "
+        "[...card.querySelectorAll('.reason')].map((one) => one.textContent)"
+        ".filter((text) => text.startsWith('Judge ')).map((text) => text.split(/[:,·] ?/)[1]))"
+    )
+    assert said
+    assert all(len(one) == 2 and one[0] != one[1] for one in said)
 
 
 LITERAL = """
@@ -268,6 +331,6 @@ def test_keys_reach_everything(look):
     for _ in range(8):
         driver.switch_to.active_element.send_keys(Keys.TAB)
         reached.append(driver.execute_script(active))
-    assert reached[:7] == [
-        "model", "dataset", "condition", "temperature", "judge", "label", "order",
+    assert reached == [
+        "model", "dataset", "condition", "temperature", "judge", "label", "agree", "order",
     ]  # fmt: skip

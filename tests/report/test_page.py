@@ -15,7 +15,7 @@ import pytest
 
 from hostile import HOSTILE
 from synthetic import ELEVEN, ONE, held_out, make_study, write_artifacts
-from userturn import report
+from userturn import figures, report
 from userturn.artifacts.schemas import TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
@@ -151,7 +151,7 @@ def test_nothing_comes_from_outside_and_the_policy_allows_only_what_is_there():
     assert {href for href in ours.links if not href.startswith("#")} == set()
     assert not re.search(r"\b(src|srcset|action|background)=", ours.text.split("<script")[0])
     assert max(ours.ids.values()) == 1, "ids of figures differ too"
-    assert ours.tags["svg"] >= 4
+    assert ours.tags["svg"] >= len(figures.all_figures())
 
 
 def test_links_of_the_parts_lead_to_something():
@@ -160,6 +160,8 @@ def test_links_of_the_parts_lead_to_something():
     assert anchors
     assert anchors <= set(ours.ids)
     assert list(report.all_parts()) == list(report.ORDER)
+    shown = re.findall(r'<figure id="figure-(\w+)"', ours.text)
+    assert shown == list(figures.all_figures()), "in the order of the figures"
 
 
 def hostile(kind, slug, row):
@@ -209,12 +211,11 @@ def test_the_block_holds_turns_as_they_are():
     block = ours.block
     assert len(block["turns"]) == 3 * 4 * (1 + 2 + 2 + 4)
     for model, prompt, condition, temperature, sample, answer, text, *_, judged in block["turns"]:
-        assert block["models"][model][0] == "smollm2_135m"
+        assert model == "smollm2_135m"
         _, item, query = block["prompts"][prompt]
         assert query == f"How many apples does person {int(item)} have?"
-        changed = block["conditions"][condition]
         shown = block["answers"][answer]
-        assert shown.startswith("Person" if changed == "base" else changed)
+        assert shown.startswith("Person" if condition == "base" else condition)
         label, probability, reason = judged[0]
         assert (block["labels"][label] == "empty") == (text == "")
         assert 0 <= probability <= 1

@@ -5,7 +5,7 @@ The same rows made in the same way give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,9 @@ def write(
         pq.write_table(table, partial, compression="zstd", store_schema=True)
 
 
-def read(path: Path, kind: str, only: Sequence[str] = ()) -> pl.DataFrame:
+def read(
+    path: Path, kind: str, only: Sequence[str] = (), items: Collection[str] | None = None
+) -> pl.DataFrame:
     """Read an artifact and check its schema, provenance, keys, and that rows have their requests.
 
     Args:
@@ -64,6 +66,7 @@ def read(path: Path, kind: str, only: Sequence[str] = ()) -> pl.DataFrame:
         kind: Key of schemas.KEYS.
         only: Columns that are enough, of a file whose other ones may be those of another version;
             then keys and requests are not checked.
+        items: Only rows of these items of their datasets, by default all.
 
     Returns:
         A frame with the columns of schemas.columns(kind), in the order of schemas.KEYS[kind].
@@ -77,7 +80,8 @@ def read(path: Path, kind: str, only: Sequence[str] = ()) -> pl.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=list(only) or None)
+        filters = None if items is None else [("item", "in", list(items))]
+        table = pq.read_table(path, columns=list(only) or None, filters=filters)
     except FileNotFoundError:
         raise ArtifactError(f"{path}: is missing; `dvc repro` restores or makes it") from None
     except (OSError, pa.ArrowException) as error:
@@ -150,7 +154,6 @@ def _schema(kind: str, only: Sequence[str] = ()) -> pa.Schema:
         "list<int32>": pa.list_(pa.int32()),
         "list<float64>": pa.list_(pa.float64()),
         "list<string>": pa.list_(pa.string()),
-        "list<message>": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
     }
     columns = schemas.columns(kind)
     return pa.schema([(name, types[columns[name]]) for name in only or columns])

@@ -7,6 +7,7 @@ stage `ground` has run, and `labels_of` has what judges say, where stage `classi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import files, schemas
@@ -47,43 +48,49 @@ def answers_of(condition: str) -> tuple[str, ...]:
     return (SHOWN, OWN) if condition == SWAP else (SHOWN,)
 
 
-def measured(study: Study, slug: str, against: str = SHOWN) -> pl.DataFrame:
+def measured(
+    study: Study, slug: str, against: str = SHOWN, items: Collection[str] | None = None
+) -> pl.DataFrame:
     """`frame` with the measures of kind `grounding`; null where a turn was not measured.
 
     Args:
         study: The study.
         slug: Slug of the model.
         against: SHOWN; or OWN, which leaves the turns of SWAP.
+        items: Only turns of these items of their datasets, by default all.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
     """
     import polars as pl
 
-    grounding = files.read(paths.artifact("grounding", slug), "grounding")
+    grounding = files.read(paths.artifact("grounding", slug), "grounding", items=items)
     ours = grounding.filter(pl.col("against") == against)
-    turns = frame(study, slug)
+    turns = frame(study, slug, items)
     if against == OWN:
         turns = turns.filter(pl.col("condition") == SWAP)
     return turns.join(ours, on=TURN_KEY, how="left", maintain_order="left")
 
 
-def labels_of(slug: str, against: str = SHOWN) -> pl.DataFrame:
+def labels_of(
+    slug: str, against: str = SHOWN, items: Collection[str] | None = None
+) -> pl.DataFrame:
     """Rows of kind `labels` of one model by every judge, against SHOWN or OWN.
 
-    Without the column `against`, so that a turn's key is TURN_KEY again.
+    Without the column `against`, so that a turn's key is TURN_KEY again. Only turns of `items` of
+    their datasets, by default all.
 
     Raises:
         ArtifactError: The labels are missing or corrupt.
     """
     import polars as pl
 
-    every = files.read(paths.artifact("labels", slug), "labels")
+    every = files.read(paths.artifact("labels", slug), "labels", items=items)
     return every.filter(pl.col("against") == against).drop("against")
 
 
-def frame(study: Study, slug: str) -> pl.DataFrame:
-    """User turns of every condition of one model.
+def frame(study: Study, slug: str, items: Collection[str] | None = None) -> pl.DataFrame:
+    """User turns of every condition of one model; of some items of their datasets, or all.
 
     Returns:
         The columns of kind `user_turns`, then `earlier` and `query` (the prompt: its last user
@@ -97,27 +104,29 @@ def frame(study: Study, slug: str) -> pl.DataFrame:
     import polars as pl
 
     prompts = [
-        files.read(paths.artifact("prompts", dataset), "prompts")
+        files.read(paths.artifact("prompts", dataset), "prompts", items=items)
         for dataset in study.prompts.datasets
     ]
-    answers = files.read(paths.artifact("answers", slug), "answers")
+    answers = files.read(paths.artifact("answers", slug), "answers", items=items)
     context = (
         pl.concat(prompts)
         .select(*PROMPT_KEY, "earlier", query="text")
         .join(answers.select(*PROMPT_KEY, answered="text"), on=PROMPT_KEY, how="inner")
     )
-    base = _within(context, slug, "user_turns").with_columns(shown="answered")
-    controls = _within(context, slug, "controls").rename({"answer": "shown"})
+    base = _within(context, slug, "user_turns", items).with_columns(shown="answered")
+    controls = _within(context, slug, "controls", items).rename({"answer": "shown"})
     swapped = pl.col("condition") == SWAP
     own = pl.when(swapped).then("answered").otherwise("shown")
     turns = pl.concat([base, controls], how="diagonal").with_columns(own=own)
     return turns.select(*schemas.columns("user_turns"), "earlier", "query", "own", "shown")
 
 
-def _within(context: pl.DataFrame, slug: str, kind: str) -> pl.DataFrame:
+def _within(
+    context: pl.DataFrame, slug: str, kind: str, items: Collection[str] | None
+) -> pl.DataFrame:
     """Turns of one kind with their prompt's query and answer."""
     path = paths.artifact(kind, slug)
-    turns = files.read(path, kind)
+    turns = files.read(path, kind, items=items)
     strays = turns.join(context, on=PROMPT_KEY, how="anti", maintain_order="left")
     if not strays.is_empty():
         dataset, item = strays.select(PROMPT_KEY).row(0)

@@ -1,29 +1,35 @@
-"""The turns of the page as one JSON value: texts once, what repeats as places in lists.
+"""Turns for the page as one JSON value: texts once, what repeats as places in lists.
 
 | key | what it is |
 | --- | --- |
 | `hidden` | pattern of the characters that are spelled out |
-| `labels`, `judges`, `models`, `datasets`, `conditions` | names, by place |
-| `prompts` | dataset, item, query, and by turns role and text of what was said before it |
+| `labels`, `judges`, `models` | names, by place |
+| `datasets`, `conditions`, `temperatures` | what filters offer |
+| `contexts` | by model: what its template puts around query and answer, or null |
+| `served` | whether `turns` are only those that were asked for, see annotate/browse.py |
+| `prompts` | dataset, item and query |
 | `answers` | texts |
-| `turns` | see `turn_row` |
+| `turns` | see `_row` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts.labels import Label
 from userturn.artifacts.schemas import TURN_KEY
 from userturn.artifacts.turns import labels_of, measured
+from userturn.report._context import around
 from userturn.report._text import HIDDEN
+from userturn.tables._groups import settings
 
 if TYPE_CHECKING:
     import polars as pl
 
     from userturn.report._part import Source
+    from userturn.study.study import Study
 
 LABELS = [label.value for label in Label]
 TENTHS = 10
@@ -51,40 +57,54 @@ def block(source: Source) -> dict[str, Any]:
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
     """
-    judges = list(source.study.classify.judges)
-    datasets, conditions = Places(), Places()
-    prompts, answers = Places(), Places()
-    rows = []
-    for place, model in enumerate(source.models):
-        for turn, judged in _turns(source, model.slug):
-            said = (text for one in turn["earlier"] or () for text in (one["role"], one["content"]))
-            prompt = (datasets.of(turn["dataset"]), turn["item"], turn["query"], *said)
-            rows.append(
-                [
-                    place,
-                    prompts.of(prompt),
-                    conditions.of(turn["condition"]),
-                    turn["temperature"],
-                    turn["sample"],
-                    answers.of(turn["shown"] or ""),
-                    turn["text"] or "",
-                    turn["end"],
-                    _rounded(turn["uptake"]),
-                    words(turn),
-                    [_judgement(judged.get(judge)) for judge in judges],
-                ]
-            )
+    return {**head(source), "served": False, **packed(source.study, source.sample.keys)}
+
+
+def head(source: Source) -> dict[str, Any]:
+    """All of a block but the turns."""
+    study = source.study
+    judges = list(study.classify.judges)
     return {
         "hidden": HIDDEN.pattern,
         "labels": LABELS,
         "judges": judges,
-        "primary": judges.index(source.study.classify.primary),
+        "primary": judges.index(study.classify.primary),
         "models": [[model.slug, model.name] for model in source.models],
-        "datasets": datasets.all(),
-        "conditions": conditions.all(),
+        "datasets": list(study.prompts.datasets),
+        "conditions": list(dict.fromkeys(condition for condition, _ in settings(study))),
+        "temperatures": sorted({temperature for _, temperature in settings(study)}),
+        "contexts": {model.slug: around(model.slug) for model in source.models},
+    }
+
+
+def packed(study: Study, keys: pl.DataFrame) -> dict[str, Any]:
+    """Prompts, answers and turns of a block.
+
+    Args:
+        study: The study.
+        keys: Models and keys of the turns, in the order in which they are to stand.
+
+    Raises:
+        ArtifactError: An artifact is missing, corrupt, or from another study.
+    """
+    rows: dict[tuple[Any, ...], list[Any]] = {}
+    prompts, answers = Places(), Places()
+    for (slug,), ours in keys.partition_by("model", as_dict=True, maintain_order=True).items():
+        items = ours["item"].unique().to_list()
+        chosen = ours.drop("model")
+        turns = _chosen(measured(study, str(slug), items=items), chosen)
+        judged: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in _chosen(labels_of(str(slug), items=items), chosen).iter_rows(named=True):
+            judged.setdefault(_key(row), {})[row["judge"]] = row
+        for turn in turns.iter_rows(named=True):
+            said = [_judgement(judged[_key(turn)].get(one)) for one in study.classify.judges]
+            prompt = prompts.of((turn["dataset"], turn["item"], turn["query"]))
+            place = (prompt, answers.of(turn["shown"] or ""))
+            rows[slug, *_key(turn)] = _row(str(slug), turn, place, said)
+    return {
+        "turns": [rows[key] for key in keys.select("model", *TURN_KEY).iter_rows()],
         "prompts": prompts.all(),
         "answers": answers.all(),
-        "turns": rows,
     }
 
 
@@ -112,15 +132,30 @@ def words(turn: Mapping[str, Any]) -> list[int] | None:
     return flat
 
 
-def _turns(source: Source, slug: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Sampled turns of a model in their order, each with its rows of labels by judge."""
-    keys = source.sample.of(slug)
-    turns = _chosen(measured(source.study, slug), keys)
-    judged: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in _chosen(labels_of(slug), keys).iter_rows(named=True):
-        judged.setdefault(_key(row), {})[row["judge"]] = row
-    for turn in turns.iter_rows(named=True):
-        yield turn, judged[_key(turn)]
+def _row(
+    slug: str, turn: Mapping[str, Any], place: tuple[int, int], judged: list[list[Any] | None]
+) -> list[Any]:
+    """A turn as a list: see what the page's script takes it apart into.
+
+    Args:
+        slug: Slug of the model that wrote it.
+        turn: Its row.
+        place: Places of its prompt and of its answer.
+        judged: What each judge says of it.
+    """
+    return [
+        slug,
+        place[0],
+        turn["condition"],
+        turn["temperature"],
+        turn["sample"],
+        place[1],
+        turn["text"] or "",
+        turn["end"],
+        _rounded(turn["uptake"]),
+        words(turn),
+        judged,
+    ]
 
 
 def _chosen(frame: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,8 @@ from userturn.report._part import Source, link
 from userturn.report._text import visible
 
 HERE = Path(__file__).parent
+SCRIPTS = ("cards", "sources", "labels", "browser")
+"""Files of the page's script, in their order."""
 
 
 def render(source: Source) -> str:
@@ -36,7 +38,7 @@ def render(source: Source) -> str:
     }
     environment.filters["visible"] = visible
     environment.globals |= {"between": _numbers.between, "link": link, "name_of": source.name}
-    style, script = (_own(name) for name in ("page.css", "page.js"))
+    style, script = _style(), _script()
     parts = {
         name: {
             "heading": part.heading,
@@ -48,7 +50,7 @@ def render(source: Source) -> str:
     }
     return environment.get_template("page.html.j2").render(
         title=title(source),
-        policy=policy(style, script),
+        policy=policy(source),
         style=style,
         script=script,
         parts=parts,
@@ -63,12 +65,26 @@ def title(source: Source) -> str:
     return f"What {names[0]} writes when it is the user's turn"
 
 
-def policy(style: str, script: str) -> str:
-    """The content-security policy: this style sheet and this script, and nothing else at all."""
+def policy(source: Source) -> str:
+    """The content-security policy: this style sheet and this script, and nothing else at all.
+
+    A served page may ask its own server for turns.
+    """
+    asks = "connect-src 'self'; " if source.served else ""
     return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{_hash(_script())}'; style-src '{_hash(_style())}'; "
+        f"{asks}base-uri 'none'; form-action 'none'"
     )
+
+
+def _style() -> Markup:
+    return _own("page.css")
+
+
+def _script() -> Markup:
+    """The scripts as one: a block, so that nothing of it is a name of the page."""
+    files = Markup("\n").join(_own(f"script/{name}.js") for name in SCRIPTS)
+    return Markup('"use strict";\n{{\n{}}}\n').format(files)
 
 
 def _own(name: str) -> Markup:

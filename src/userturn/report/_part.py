@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from userturn.study.study import Study
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A page that a server shows, which holds no turns: it asks for those that it is to show.
+
+    Attributes:
+        total: Turns that there are.
+        annotator: Who labels turns while reading them; None for a reader.
+    """
+
+    total: int
+    annotator: str | None = None
+
+
 @dataclass(frozen=True)
 class Source:
     """What the page is made of.
@@ -29,11 +42,13 @@ class Source:
         study: The study.
         metrics: `reports/metrics.json`.
         models: The models in the order of the tables.
+        served: How a server shows it; None of a page that opens from disk.
     """
 
     study: Study
     metrics: Mapping[str, Any]
     models: tuple[ModelLook, ...]
+    served: Served | None = None
 
     @cached_property
     def sample(self) -> Sample:

@@ -106,10 +106,11 @@ def _sizes(study: Study, chosen: pl.DataFrame) -> pl.DataFrame:
 
     keys = ("model", *TURN_KEY)
     texts = pl.concat(
-        frame(study, slug)
-        .join(chosen.filter(model=slug), on=TURN_KEY, how="semi")
+        frame(study, slug, ours["item"].unique().to_list())
+        .join(ours, on=TURN_KEY, how="semi")
         .select(pl.lit(slug).alias("model"), *TURN_KEY, "text", "shown")
         for slug in ordered(study)
+        if not (ours := chosen.filter(model=slug)).is_empty()
     )
     new = pl.col("shown").is_first_distinct()
     size = 2 * pl.col("text").str.len_bytes() + pl.col("shown").str.len_bytes() * new

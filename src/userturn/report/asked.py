@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from userturn.artifacts.labels import MEANING
 from userturn.artifacts.schemas import BASE
 from userturn.artifacts.turns import labels_of
 from userturn.base import paths
-from userturn.base.errors import ArtifactError
+from userturn.report._context import read_context
 from userturn.report._part import Part, Source
 from userturn.report._text import visible
 
@@ -39,15 +38,10 @@ def read_example(source: Source, slug: str) -> Mapping[str, Any] | None:
     Raises:
         ArtifactError: The file cannot be read.
     """
-    path = paths.context(slug)
-    try:
-        context = json.loads(path.read_text(encoding="utf-8"))
-        if not context:
-            return None
-        lines = in_lines(context["tokens"])
-        place = {name: context[name] for name in ("dataset", "item")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path}: cannot be read ({error!r}); run `dvc repro`") from None
+    context = read_context(slug)
+    if not context:
+        return None
+    place = {name: context[name] for name in ("dataset", "item")}
     turns = files.read(paths.artifact("user_turns", slug), "user_turns")
     ours = turns.filter(**place).drop_nulls("text").sort("temperature", "sample")
     if ours.is_empty():
@@ -56,7 +50,7 @@ def read_example(source: Source, slug: str) -> Mapping[str, Any] | None:
     key = {"condition": BASE, "temperature": turn["temperature"], "sample": turn["sample"]}
     judged = labels_of(slug).filter(judge=source.study.classify.primary, **place, **key)
     return {
-        "lines": lines,
+        "lines": in_lines(context["tokens"]),
         "turn": turn,
         "count": len(context["tokens"]),
         "id": "/".join([slug, *place.values(), BASE, f"{turn['temperature']:g}", "0"]),
