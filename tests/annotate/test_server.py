@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import http.client
-import json
 import os
 import socket
 import struct
-import threading
 import time
-from urllib.parse import urlsplit
 
 import pytest
 
+from site_client import serving
 from synthetic import make_study, write_artifacts
-from userturn.annotate import server
+from userturn.annotate import saving, server
 from userturn.artifacts.schemas import TURN_KEY
 from userturn.base.errors import UserturnError
 from userturn.judges.human import labels as human
@@ -30,37 +27,14 @@ def study(tmp_path, monkeypatch):
     return study
 
 
-class Client:
-    """A browser's requests, and the ones that a browser would not send."""
-
-    def __init__(self, address):
-        self.url = urlsplit(address)
-
-    def ask(self, method, name, body=None, path=None, **headers):
-        connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=10)
-        own = {"Origin": f"http://{self.url.netloc}", "Content-Type": "application/json"}
-        sent = {**(own if method == "POST" else {}), **headers}
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path or f"{self.url.path}{name}", data, sent)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        is_json = answer.headers["Content-Type"] == "application/json"
-        return answer, json.loads(content) if is_json else content.decode()
-
-
 @pytest.fixture
 def client(study):
-    with server.open_session(study, "ann", None) as session:
-        httpd, address = server.make_server(session, 0)
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
-        thread.start()
-        client = Client(address)
+    with (
+        server.open_session(study, "ann", None) as session,
+        serving(*server.make_server(session, 0)) as client,
+    ):
         client.session = session
         yield client
-        httpd.shutdown()
-        thread.join()
-        httpd.server_close()
 
 
 def lines():
@@ -168,7 +142,7 @@ def test_a_full_disk_loses_nothing(client, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(server.os, "fsync", full)
+        patch.setattr(saving.os, "fsync", full)
         answer, content = client.ask("POST", "label", answer_to(state))
         assert (answer.status, content) == (507, {"error": "No space left on device"})
         assert client.ask("POST", "undo", {})[0].status == 507

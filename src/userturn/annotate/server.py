@@ -1,34 +1,24 @@
-"""The annotation page: one turn at a time, blind, on this machine only.
-
-The server listens on the loopback device. A page of another site that the annotator's browser
-happens to show cannot reach it: the address holds a secret, other `Host` headers are refused (DNS
-rebinding), and so are posts from another origin. Texts go to the page as JSON and are shown as
-text; the page's policy forbids everything that it does not bring itself.
-"""
+"""The annotation page: one turn at a time, blind, on this machine only."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import hmac
-import json
 import logging
-import os
-import secrets
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from userturn.annotate import http
 from userturn.annotate.file import held
+from userturn.annotate.http import Reply, as_json
+from userturn.annotate.saving import append
 from userturn.artifacts.labels import MEANING, Label
 from userturn.base.errors import UserturnError
 from userturn.judges.human import labels as human
@@ -37,23 +27,15 @@ from userturn.judges.human import sample
 if TYPE_CHECKING:
     from userturn.study.study import Study
 
-LOOPBACK = "127.0.0.1"
-LONGEST_POST = 4096  # bytes
 PAGES = {
     "": ("page.html", "text/html"),
     "page.js": ("page.js", "text/javascript"),
     "page.css": ("page.css", "text/css"),
 }
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +90,7 @@ class Session:
             text = self._current()
             if text is None or answer.turn != opaque(text):
                 raise StaleError
-            self._append(text, answer.label, answer.seconds)
+            append(self._file, text, answer.label, answer.seconds)
             self._given[text] = answer.label
             return self._state()
 
@@ -120,7 +102,7 @@ class Session:
         """
         with self._lock:
             if last := self._last():
-                self._append(last, None, 0)
+                append(self._file, last, None, 0)
                 del self._given[last]
             return self._state()
 
@@ -153,23 +135,6 @@ class Session:
             "undo": self._last() is not None,
             "turn": shown,
         }
-
-    def _append(self, text: human.Text, label: Label | Literal["skip"] | None, took: float) -> None:
-        line = human.Annotation(
-            **text.model_dump(),
-            label=label,
-            seconds=round(took, 1),
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        content = f"{line.model_dump_json()}\n".encode()
-        end = self._file.seek(0, os.SEEK_END)
-        try:
-            if self._file.write(content) != len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._file.fileno())
-        except OSError:
-            self._file.truncate(end)
-            raise
 
 
 def opaque(text: human.Text) -> str:
@@ -206,122 +171,37 @@ def open_session(study: Study, annotator: str, items: int | None) -> Iterator[Se
         yield Session(texts, file, human.read_lines(path, human.Annotation))
 
 
-def make_server(session: Session, port: int) -> tuple[ThreadingHTTPServer, str]:
-    """A server of one session, and the address of its page.
+class Page:
+    """One session as a site."""
 
-    Args:
-        session: The annotator at work.
-        port: Port of the loopback device; 0 takes a free one.
+    policy = POLICY
 
-    Raises:
-        UserturnError: The port is taken.
-    """
-    token = secrets.token_urlsafe(16)
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    class Handler(_Handler):
-        pass
-
-    Handler.session, Handler.token = session, token
-    try:
-        server = _Server((LOOPBACK, port), Handler)
-    except OSError as error:
-        raise UserturnError(
-            f"port {port}: cannot be opened ({error.strerror}); choose another with --port, or 0 "
-            "for any that is free"
-        ) from None
-    Handler.hosts = f"{LOOPBACK}:{server.server_port}", f"localhost:{server.server_port}"
-    return server, f"http://{LOOPBACK}:{server.server_port}/{token}/"
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Say nothing of a tab that was closed in the middle of a request."""
-        if not isinstance(error := sys.exception(), OSError):
-            log.error("a request of the page failed: %r", error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    session: Session
-    token: str
-    hosts: tuple[str, ...]
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "userturn", ""
-    timeout = 60
-
-    def do_GET(self) -> None:
-        name = self._name()
-        if name is None:
-            return
+    def get(self, name: str, asked: Mapping[str, str]) -> Reply | None:  # noqa: ARG002 - a Site's
+        """The page, what it needs, and its state."""
         if name == "state":
-            self._json(HTTPStatus.OK, self.session.state() | {"labels": rubric()})
-        elif name in PAGES:
+            return as_json(self._session.state() | {"labels": rubric()})
+        if name in PAGES:
             file, kind = PAGES[name]
             content = files("userturn.annotate").joinpath(file).read_bytes()
-            self._send(HTTPStatus.OK, f"{kind}; charset=utf-8", content)
-        else:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            return Reply(f"{kind}; charset=utf-8", content)
+        return None
 
-    def do_POST(self) -> None:
-        name = self._name()
-        if name is None:
-            return
-        length = self.headers["Content-Length"] or ""
-        if self.headers["Origin"] != f"http://{self.headers['Host']}":
-            self._refuse(HTTPStatus.FORBIDDEN)
-            return
-        if self.headers["Content-Type"] != "application/json":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-            return
-        if not length.isascii() or not length.isdigit() or int(length) > LONGEST_POST:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return
-        content = self.rfile.read(int(length))
+    def post(self, name: str, content: bytes) -> Reply | None:
+        """A label, or the last one taken back. Raises as `http.Site`."""
         try:
             if name == "label":
-                self._json(HTTPStatus.OK, self.session.answer(Answer.model_validate_json(content)))
-            elif name == "undo":
-                self._json(HTTPStatus.OK, self.session.undo())
-            else:
-                self._refuse(HTTPStatus.NOT_FOUND)
-        except ValidationError:
-            self._refuse(HTTPStatus.BAD_REQUEST)
+                return as_json(self._session.answer(Answer.model_validate_json(content)))
+            return as_json(self._session.undo()) if name == "undo" else None
         except StaleError:
-            self._json(HTTPStatus.CONFLICT, self.session.state())
-        except OSError as error:
-            log.error("a label could not be saved: %s", error)
-            self._json(HTTPStatus.INSUFFICIENT_STORAGE, {"error": error.strerror or str(error)})
+            return as_json(self._session.state(), HTTPStatus.CONFLICT)
 
-    def _name(self) -> str | None:
-        """What is asked for below the secret; None where the request was refused."""
-        if self.headers["Host"] not in self.hosts:
-            self._refuse(HTTPStatus.FORBIDDEN)
-            return None
-        token, slash, name = self.path.removeprefix("/").partition("/")
-        if not slash or not hmac.compare_digest(token.encode(), self.token.encode()):
-            self._refuse(HTTPStatus.NOT_FOUND)
-            return None
-        return name
 
-    def _refuse(self, status: HTTPStatus) -> None:
-        self.close_connection = True  # a body that was not read must not be taken for a request
-        self._json(status, {"error": status.phrase})
-
-    def _json(self, status: HTTPStatus, value: Mapping[str, Any]) -> None:
-        self._send(status, "application/json", json.dumps(value).encode())
-
-    def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
-        self.send_response(status)
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: the address holds the secret."""
+def make_server(session: Session, port: int) -> tuple[ThreadingHTTPServer, str]:
+    """A server of one session, and the address of its page. Raises as `http.listen`."""
+    return http.listen(Page(session), port)
 
 
 def rubric() -> list[dict[str, str]]:
@@ -339,15 +219,7 @@ def serve(study: Study, annotator: str, items: int | None, port: int) -> None:
         UserturnError: See `open_session` and `make_server`.
     """
     with open_session(study, annotator, items) as session:
-        server, address = make_server(session, port)
-        print(
-            f"{address}\nOpen this address in a browser on this machine. Ctrl-C ends.", flush=True
-        )
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            path: Path = human.file_of(annotator)
-            total = session.state()["total"]
-            print(f"\n{session.done} of {total} turns done: {path}; commit {human.FOLDER}")
-        finally:
-            server.server_close()
+        http.run(*make_server(session, port))
+        path: Path = human.file_of(annotator)
+        total = session.state()["total"]
+        print(f"{session.done} of {total} turns done: {path}; commit {human.FOLDER}")

@@ -354,6 +354,21 @@ def annotate(
 
 
 @app.command()
+def serve(
+    annotator: Annotated[
+        str | None, typer.Option(help="Your name in a-z, 0-9 and _: label turns as you read.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 0,
+) -> None:
+    """Show the report's page over all turns of the study, on this machine only."""
+    from userturn.annotate.browse import serve
+    from userturn.study.loading import load_study
+
+    _log_to("serve")
+    serve(load_study(), annotator, port)
+
+
+@app.command()
 def agreement(
     out: Annotated[Path | None, typer.Option(help="Write a CSV instead of printing.")] = None,
 ) -> None:
