@@ -65,7 +65,7 @@ def read(
         path: The file.
         kind: Key of schemas.KEYS.
         only: Columns that are enough, of a file whose other ones may be those of another version;
-            then keys and requests are not checked.
+            then requests are not checked, and keys only where all their columns are among them.
         items: Only rows of these items of their datasets, by default all.
 
     Returns:
@@ -99,14 +99,14 @@ def read(
         raise ArtifactError(f"{path}: was written as '{made_as}', not as '{kind}'; run `dvc repro`")
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    if only:
+    if only and not set(schemas.KEYS[kind]) <= set(only):
         return frame
     keys = frame.select(schemas.KEYS[kind])
     if keys.is_duplicated().any():
         raise ArtifactError(f"{path}: holds a row key twice; run `dvc repro`")
     if any(column.has_nulls() for column in keys):
         raise ArtifactError(f"{path}: holds a row without its key; run `dvc repro`")
-    if "request_id" in schemas.columns(kind):
+    if "request_id" in schemas.columns(kind) and not only:
         odd = frame.filter(~_sound(kind))
         if len(odd):
             row = ", ".join(f"{name}={odd[name][0]!r}" for name in schemas.KEYS[kind])

@@ -49,7 +49,12 @@ def answers_of(condition: str) -> tuple[str, ...]:
 
 
 def measured(
-    study: Study, slug: str, against: str = SHOWN, items: Collection[str] | None = None
+    study: Study,
+    slug: str,
+    against: str = SHOWN,
+    items: Collection[str] | None = None,
+    *,
+    tokens: bool = True,
 ) -> pl.DataFrame:
     """`frame` with the measures of kind `grounding`; null where a turn was not measured.
 
@@ -58,13 +63,16 @@ def measured(
         slug: Slug of the model.
         against: SHOWN; or OWN, which leaves the turns of SWAP.
         items: Only turns of these items of their datasets, by default all.
+        tokens: With what each token spells and its log-probabilities, most of what the file holds.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
     """
     import polars as pl
 
-    grounding = files.read(paths.artifact("grounding", slug), "grounding", items=items)
+    types = schemas.columns("grounding")
+    only = [name for name, kind in types.items() if tokens or not kind.startswith("list")]
+    grounding = files.read(paths.artifact("grounding", slug), "grounding", only, items)
     ours = grounding.filter(pl.col("against") == against)
     turns = frame(study, slug, items)
     if against == OWN:

@@ -25,8 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from userturn.stats.corrected import CHANCE, FEW, LEAST_PROMPTS, Corrected
 
@@ -40,6 +40,10 @@ EDGE = 1e-4
 """Probabilities nearer to 0 and 1 count as this near: the judge writes few digits."""
 LEAST_TURNS = 5
 """Held-out follow-ups, and others, below which nothing is adjusted."""
+DRAWN = 5_000_000
+"""Numbers that resamples draw at once."""
+Said = Literal["labelled", "probability"]
+"""What a judge says of a turn: an attribute of `Judged`."""
 NO_TURNS = Corrected(None, None, None, "no turn with a probability")
 
 
@@ -199,17 +203,15 @@ def expected(turns: Judged, known: Known, how: Resampling) -> Corrected:
 
 def rogan_gladen(turns: Judged, known: Known, how: Resampling) -> Corrected:
     """`(share - f) / (t - f)`, t and f the shares of follow-ups and others labelled so."""
-    return _adjusted(turns.labelled, known.judged.labelled, turns, known, how)
+    return _adjusted("labelled", turns, known, how)
 
 
 def probabilistic(turns: Judged, known: Known, how: Resampling) -> Corrected:
     """The same of mean probabilities."""
-    return _adjusted(turns.probability, known.judged.probability, turns, known, how)
+    return _adjusted("probability", turns, known, how)
 
 
-def _adjusted(
-    said: Floats, of_known: Floats, turns: Judged, known: Known, how: Resampling
-) -> Corrected:
+def _adjusted(said: Said, turns: Judged, known: Known, how: Resampling) -> Corrected:
     """Percentile bootstrap over the prompts of both, all of a prompt's turns together."""
     import numpy as np
 
@@ -217,19 +219,9 @@ def _adjusted(
         return NO_TURNS
     if known.few:
         return FEW
-    yes = known.followup
-    sums = np.array(
-        [
-            np.bincount(known.judged.prompt, weight)
-            for weight in (yes * of_known, yes, (1 - yes) * of_known, 1 - yes)
-        ]
-    )
-    sums = sums[:, np.bincount(known.judged.prompt) > 0]
-    rng = np.random.default_rng(how.seed)
-    shares = _means(_by_prompt(turns.prompt, said)[None], how.resamples, rng)[0]
-    hit, hits, alarm, others = _means(sums, how.resamples, rng)
+    shares = _means(_by_prompt(turns.prompt, getattr(turns, said)), how.resamples, how.seed)
+    true, false = _errors(said, known, how)
     with np.errstate(invalid="ignore", divide="ignore"):
-        true, false = hit / hits, alarm / others
         values = np.where(true > false, (shares - false) / (true - false), np.nan)
     if not np.isfinite(values[0]):
         return CHANCE
@@ -264,15 +256,41 @@ def _by_prompt(prompt: NDArray[np.int64], values: Floats) -> Floats:
     return means
 
 
-def _means(values: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Means over the last axis, then those of its resamples."""
+@lru_cache(maxsize=4)
+def _errors(said: Said, known: Known, how: Resampling) -> tuple[Floats, Floats]:
+    """Shares of held-out follow-ups and of others that are called so; then those of resamples.
+
+    They are the same for every group of a study's turns.
+    """
     import numpy as np
 
-    size = values.shape[-1]
-    draws = rng.multinomial(size, np.full(size, 1 / size), size=resamples)
-    weights = np.concatenate([np.ones((1, size)), draws])
-    means: Floats = values @ weights.T / size
-    return means
+    yes, called = known.followup, getattr(known.judged, said)
+    sums = np.array(
+        [
+            np.bincount(known.judged.prompt, weight)
+            for weight in (yes * called, yes, (1 - yes) * called, 1 - yes)
+        ]
+    )
+    sums = sums[:, np.bincount(known.judged.prompt) > 0]
+    size = sums.shape[1]
+    rng = np.random.default_rng([how.seed, 1])  # not the draws of the study's own prompts
+    draws = rng.multinomial(size, np.full(size, 1 / size), size=how.resamples)
+    hit, hits, alarm, others = sums @ np.concatenate([np.ones((1, size)), draws]).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return hit / hits, alarm / others
+
+
+def _means(values: Floats, resamples: int, seed: int) -> Floats:
+    """The mean of some numbers, then those of their resamples."""
+    import numpy as np
+
+    size, rng = values.size, np.random.default_rng(seed)
+    at_once = max(1, DRAWN // size)
+    means = [np.array([values.mean()])]
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        means.append(values[rng.integers(size, size=(rows, size), dtype=np.int32)].mean(axis=1))
+    return np.concatenate(means)
 
 
 Estimator = Callable[[Judged, Known, Resampling], Corrected]

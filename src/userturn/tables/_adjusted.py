@@ -52,11 +52,19 @@ def adjusted(
         group: Which of the turns.
         method: Key of `quantify.ESTIMATORS`.
     """
+    return estimates(judged, held_out, group, (method,))[method]
+
+
+def estimates(
+    judged: Judged, held_out: quantify.Known | None, group: Group, methods: Sequence[str]
+) -> dict[str, Corrected]:
+    """Several estimates of a group's rate, by method, see `adjusted`."""
     if held_out is None or judged.judge != LIKELIHOOD:
-        return quantify.NO_TURNS
+        return dict.fromkeys(methods, quantify.NO_TURNS)
     statistics = judged.study.statistics
     how = quantify.Resampling(statistics.confidence, statistics.bootstrap, judged.study.seed)
-    return quantify.ESTIMATORS[method](turns_of(judged, group), held_out, how)
+    turns = turns_of(judged, group)
+    return {method: quantify.ESTIMATORS[method](turns, held_out, how) for method in methods}
 
 
 def turns_of(judged: Judged, group: Group) -> quantify.Judged:
@@ -69,10 +77,11 @@ def turns_of(judged: Judged, group: Group) -> quantify.Judged:
         here &= pl.col("dataset") == dataset
     valid = pl.col("label").is_not_null() & pl.col("probability").is_not_null()
     ours = judged.turns.filter(here & valid & pl.col("skipped").is_null())
+    prompt = ours.select(pl.struct("dataset", "item").rank("dense") - 1).to_series()
     return quantify.Judged(
-        _numbered(ours.select("dataset", "item").rows()),
-        _floats(label == Label.FOLLOWUP.value for label in ours["label"]),
-        _floats(ours["probability"]),
+        prompt.cast(pl.Int64).to_numpy(),
+        (ours["label"] == Label.FOLLOWUP.value).cast(pl.Float64).to_numpy(),
+        ours["probability"].to_numpy(),
     )
 
 

@@ -139,7 +139,7 @@ def _read_model(study: Study, slug: str) -> ModelResults:
     import polars as pl
 
     turns, unseen = (
-        measured(study, slug, against)
+        measured(study, slug, against, tokens=False)
         .with_columns(length=pl.col("token_ids").list.len())
         .drop("token_ids", "against")
         .sort(TURN_KEY)

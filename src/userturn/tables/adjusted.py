@@ -12,7 +12,7 @@ from userturn.artifacts.csv_file import Kind, Row, of
 from userturn.artifacts.schemas import BASE
 from userturn.stats.quantify import ESTIMATORS, Known
 from userturn.study.judges import LIKELIHOOD
-from userturn.tables._adjusted import adjusted, known
+from userturn.tables._adjusted import estimates, known
 from userturn.tables._groups import Group
 from userturn.tables._results import Judged, Results
 from userturn.tables._table import GROUP, Table, bounded
@@ -56,15 +56,14 @@ def row_of(judged: Judged, held_out: Known, rate: Row, read: Row) -> Row:
         read: Its row of table `corrected`; empty where people labelled nothing.
     """
     group: Group = rate["dataset"], rate["condition"], rate["temperature"]
-    estimates: Row = {}
-    for method in ESTIMATORS:
-        one = adjusted(judged, held_out, group, method)
+    columns: Row = {}
+    for method, one in estimates(judged, held_out, group, tuple(ESTIMATORS)).items():
         values = (one.estimate, one.low, one.high)
         names = (f"{method}{end}" for end in ENDS)
-        estimates |= dict(zip(names, values, strict=True))
+        columns |= dict(zip(names, values, strict=True))
     return {
         **{name: rate[name] for name in (*GROUP, "rate", "low", "high", "confidence")},
-        **estimates,
+        **columns,
         **{f"{PEOPLE}{end}": read.get(f"{PEOPLE}{end}") for end in ENDS},
         "between": held_out.between,
         "held_out": held_out.followup.size,
