@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ import pytest
 
 from hostile import HOSTILE
 from synthetic import ELEVEN, ONE, held_out, make_study, write_artifacts
-from userturn import figures, report
+from userturn import figures, report, tables
 from userturn.artifacts.schemas import TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
@@ -123,6 +124,25 @@ def test_the_page_holds_every_number_of_the_metrics(models):
     shown = {*numbers(metrics["model"]), *numbers(metrics["calibration"])}
     assert len(shown) > 20
     assert shown - ours.values == set()
+
+
+def test_the_page_holds_no_number_of_its_own():
+    calibrate()
+    ours = made(make_study(samples=2), items=6)
+    cells = {
+        float(cell)
+        for folder in (tables.FOLDER, figures.FOLDER)
+        for path in folder.glob("*.csv")
+        for row in csv.reader(path.read_text(encoding="utf-8").splitlines())
+        for cell in row
+        if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", cell)
+    }
+    told = set(numbers(json.loads(METRICS.read_text())))
+    tested = Counter(row["judge"] for row in tables.read("controls"))
+    warmer = Counter(row["judge"] for row in tables.read("temperature"))
+    counted = {*tested.values(), *warmer.values(), 18, len(ours.block["turns"])}
+    assert len(ours.values) > 100
+    assert ours.values - cells - told - counted == set()
 
 
 def test_the_same_inputs_give_the_same_bytes():
