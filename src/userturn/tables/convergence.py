@@ -44,25 +44,20 @@ def rows_of(judged: Judged, order: pl.DataFrame) -> list[Row]:
     """
     import polars as pl
 
-    ranked = order.with_columns(place=pl.col("order").rank("ordinal").over("dataset"))
-    base = (
-        judged.turns.filter(condition=BASE)
-        .select(*PROMPT_KEY, "condition", "temperature", "sample", "label", "end", "skipped")
-        .join(ranked, on=PROMPT_KEY, how="left")
+    study = judged.study
+    ranked = order.select(
+        *PROMPT_KEY, place=pl.col("order").rank("ordinal").over("dataset").cast(pl.Int64)
     )
     made = []
-    for (temperature,), turns in base.partition_by(
-        "temperature", as_dict=True, maintain_order=True
-    ).items():
-        curve = {"model": judged.model, "judge": judged.judge, "temperature": temperature}
-        for over, n, part in _parts(turns):
-            prompts = by_prompt(part)[ALL, BASE, float(temperature)]
+    for temperature in sorted(study.generate.user_turn.temperatures):
+        for over, n, prompts in _parts(judged, temperature, ranked):
             counted = shares(prompts, Label.FOLLOWUP)
-            study = judged.study
             interval = rate(counted, clustered(prompts), *settings(study))
             made.append(
                 {
-                    **curve,
+                    "model": judged.model,
+                    "judge": judged.judge,
+                    "temperature": temperature,
                     "over": over,
                     "n": counted.size if over == "prompts" else n,
                     **bounds(interval, "rate"),
@@ -84,15 +79,21 @@ def steps(most: int) -> list[int]:
     return sorted({math.ceil(most * part / STEPS) for part in range(1, STEPS + 1)})
 
 
-def _parts(turns: pl.DataFrame) -> Iterator[tuple[str, int, pl.DataFrame]]:
-    """Growing parts of turns at one temperature: by prompts of each dataset, then by samples."""
+def _parts(
+    judged: Judged, temperature: float, ranked: pl.DataFrame
+) -> Iterator[tuple[str, int, pl.DataFrame]]:
+    """Counts by prompt of growing parts: of prompts of each dataset, then of samples."""
     import polars as pl
 
-    for count in steps(int(turns["place"].max() or 0)):  # type: ignore[arg-type]
-        yield "prompts", count, turns.filter(pl.col("place") <= count)
+    group = ALL, BASE, temperature
+    whole = judged.groups[group].join(ranked, on=PROMPT_KEY, how="left", maintain_order="left")
+    for count in steps(ranked["place"].to_numpy().max(initial=0)) if len(whole) else ():
+        yield "prompts", count, whole.filter(pl.col("place") <= count)
+    here = (pl.col("condition") == BASE) & (pl.col("temperature") == temperature)
+    turns = judged.turns.filter(here)
     several = turns["sample"].n_unique()
     for count in steps(several) if several > 1 else ():
-        yield "samples", count, turns.filter(pl.col("sample") < count)
+        yield "samples", count, by_prompt(turns.filter(pl.col("sample") < count))[group]
 
 
 TABLE = Table(
