@@ -63,10 +63,14 @@ class Labels:
         ours = {}
         with self._lock:
             for model, prompt, condition, temperature, sample, answer, text, *_ in block["turns"]:
-                dataset, item, query = block["prompts"][prompt][:3]
+                dataset, item, query, *before = block["prompts"][prompt]
+                earlier = [
+                    {"role": role, "content": content}
+                    for role, content in zip(before[::2], before[1::2], strict=True)
+                ]
                 key = (model, dataset, item, condition, temperature, sample)
                 shown = block["answers"][answer]
-                label = self._given.get(_text(key, human.digest(query, shown, text)))
+                label = self._given.get(_text(key, human.digest(query, shown, text, earlier)))
                 if label is not None:
                     ours[_name(key)] = str(label)
         return ours
@@ -86,7 +90,8 @@ class Labels:
         )
         if row is None or row["skipped"] is not None:
             return False
-        text = _text(tuple(key.values()), human.digest(row["query"], row["shown"], row["text"]))
+        digest = human.digest(row["query"], row["shown"], row["text"], row["earlier"] or ())
+        text = _text(tuple(key.values()), digest)
         with self._lock:
             append(self._file, text, given.label, given.seconds)
             self._given.pop(text, None)

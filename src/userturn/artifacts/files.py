@@ -154,6 +154,7 @@ def _schema(kind: str, only: Sequence[str] = ()) -> pa.Schema:
         "list<int32>": pa.list_(pa.int32()),
         "list<float64>": pa.list_(pa.float64()),
         "list<string>": pa.list_(pa.string()),
+        "list<message>": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
     }
     columns = schemas.columns(kind)
     return pa.schema([(name, types[columns[name]]) for name in only or columns])

@@ -154,32 +154,11 @@ def status() -> None:
 
     Requests of stages that are to run: completions, likelihoods, and an LLM judge's replies.
     """
-    from rich.console import Console
-    from rich.table import Column, Table
-
+    from userturn.commands.status import run_status
     from userturn.study.loading import load_study
-    from userturn.workflow.status import age_text, status
 
     terminal.quiet()
-    names = ("stage", "for", "state")
-    numbers = ("wanted", "finished", "to send", "age")
-    table = Table(
-        *(Column(name, no_wrap=True) for name in names),
-        *(Column(name, justify="right") for name in numbers),
-        box=None,
-        pad_edge=False,
-    )
-    for line in status(load_study()):
-        counts = (line.wanted, line.finished, line.to_send)
-        unknown = "?" if line.kind and line.state != "up to date" else ""
-        table.add_row(
-            line.stage,
-            line.kind or "",
-            line.state,
-            *(unknown if count is None else str(count) for count in counts),
-            age_text(line.age),
-        )
-    Console().print(table)
+    run_status(load_study())
 
 
 @app.command()
@@ -364,7 +343,7 @@ def serve(
     from userturn.annotate.browse import serve
     from userturn.study.loading import load_study
 
-    _log_to("serve")
+    terminal.log_to("serve")
     serve(load_study(), annotator, port)
 
 

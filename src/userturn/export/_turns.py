@@ -41,8 +41,9 @@ def table(study: Study, slug: str) -> pl.DataFrame:
     """Every turn of one model.
 
     Returns:
-        TURN_KEY, TEXTS, FACTS, `measures` against the shown answer, and `labels`: a list of SAID
-        per turn, judges in the study's order, people behind them. Rows as in `turns.frame`.
+        TURN_KEY, `earlier` (messages before the query), TEXTS, FACTS, `measures` against the shown
+        answer, and `labels`: a list of SAID per turn, judges in the study's order, people behind
+        them. Rows as in `turns.frame`.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
@@ -59,7 +60,7 @@ def table(study: Study, slug: str) -> pl.DataFrame:
     gathered = said.group_by(TURN_KEY, maintain_order=True).agg(
         labels=pl.struct(pl.col(name) for name in SAID)
     )
-    turns = measured(study, slug).select(*TURN_KEY, *TEXTS, *FACTS, *measures())
+    turns = measured(study, slug).select(*TURN_KEY, "earlier", *TEXTS, *FACTS, *measures())
     return turns.join(gathered, on=TURN_KEY, how="left", maintain_order="left").with_columns(
         pl.col("labels").fill_null([])
     )

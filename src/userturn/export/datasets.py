@@ -52,12 +52,19 @@ def schema() -> pa.Schema:
 
     turns = columns("user_turns")
     plain = {
-        **{name: turns[name] for name in TURN_KEY},
         **dict.fromkeys(TEXTS, "string"),
         **{name: turns[name] for name in FACTS},
         **measures(),
     }
-    return pa.schema([*named(plain), pa.field("labels", pa.list_(pa.struct(named(SAID))))])
+    message = pa.struct(named({"role": "string", "content": "string"}))
+    return pa.schema(
+        [
+            *named({name: turns[name] for name in TURN_KEY}),
+            pa.field("earlier", pa.list_(message)),
+            *named(plain),
+            pa.field("labels", pa.list_(pa.struct(named(SAID)))),
+        ]
+    )
 
 
 FORMAT = Format(

@@ -106,11 +106,16 @@ def _sample(slug: str, row: Row) -> EvalSample:
     from inspect_ai.model import (
         ChatCompletionChoice,
         ChatMessageAssistant,
+        ChatMessageSystem,
         ChatMessageUser,
         ModelOutput,
     )
 
-    shown = [ChatMessageUser(content=row["query"])]
+    roles = {
+        "system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant,
+    }  # fmt: skip
+    shown = [roles[one["role"]](content=one["content"]) for one in row["earlier"] or ()]
+    shown += [ChatMessageUser(content=row["query"])]
     shown += [ChatMessageAssistant(content=row["shown"], model=slug)] if row["shown"] else []
     sample = EvalSample(
         id=f"{row['dataset']}/{row['item']}",

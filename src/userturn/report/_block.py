@@ -7,7 +7,7 @@
 | `datasets`, `conditions`, `temperatures` | what filters offer |
 | `contexts` | by model: what its template puts around query and answer, or null |
 | `served` | whether `turns` are only those that were asked for, see annotate/browse.py |
-| `prompts` | dataset, item and query |
+| `prompts` | dataset, item, query, and by turns role and text of what was said before it |
 | `answers` | texts |
 | `turns` | see `_row` |
 """
@@ -98,7 +98,8 @@ def packed(study: Study, keys: pl.DataFrame) -> dict[str, Any]:
             judged.setdefault(_key(row), {})[row["judge"]] = row
         for turn in turns.iter_rows(named=True):
             said = [_judgement(judged[_key(turn)].get(one)) for one in study.classify.judges]
-            prompt = prompts.of((turn["dataset"], turn["item"], turn["query"]))
+            before = (text for one in turn["earlier"] or () for text in one.values())
+            prompt = prompts.of((turn["dataset"], turn["item"], turn["query"], *before))
             place = (prompt, answers.of(turn["shown"] or ""))
             rows[slug, *_key(turn)] = _row(str(slug), turn, place, said)
     return {

@@ -175,7 +175,7 @@ class Every:
         changed = files.read(
             paths.artifact("controls", slug), "controls", (*TURN_KEY, "text", "answer")
         )
-        asked = self._prompts.filter(has("text")).select(PROMPT_KEY)
+        asked = self._prompts.filter(has("text") | has("said")).select(PROMPT_KEY)
         answered = answers.filter(has("text")).select(PROMPT_KEY)
         turns = pl.concat([own, changed], how="diagonal")
         behind = pl.col("condition") == BASE
@@ -189,7 +189,11 @@ class Every:
 
     @cached_property
     def _prompts(self) -> pl.DataFrame:
-        return read_prompts(self._study.prompts.datasets).select(*PROMPT_KEY, "text")
+        import polars as pl
+
+        said = pl.col("earlier").list.eval(pl.element().struct.field("content")).list.join("\n")
+        prompts = read_prompts(self._study.prompts.datasets)
+        return prompts.select(*PROMPT_KEY, "text", said.alias("said"))
 
 
 def key_of(turn: str) -> dict[str, Any] | None:
