@@ -23,6 +23,7 @@ study, artifact, REPRO = plan.study, plan.artifact, plan.repro
 DATASETS = study.prompts.datasets
 PRETRAINED = study.models.pretrained
 PROBED = study.models.probe
+CROSS = study.models.cross
 SCORER = study.ground.scorer
 JUDGE = study.classify.judge_model
 JUDGE_RESOURCES = study.judge_resources
@@ -33,6 +34,13 @@ if CALIBRATION == FITTED_CALIBRATION:
     CALIBRATION = artifact("data/calibration")
 else:
     CALIBRATION = ancient(CALIBRATION)
+
+# A folder that stages write into only where the study asks for it, and depend on in any case.
+CROSSED = (
+    artifact(*expand("data/cross/{model}.parquet", model=CROSS))
+    if CROSS
+    else ancient("data/cross")
+)
 
 PROMPTS = expand("data/prompts/{dataset}.parquet", dataset=DATASETS)
 
@@ -185,6 +193,28 @@ rule perturb:
         f"{REPRO} perturb@{{wildcards.model}}"
 
 
+rule cross:
+    "Generate user turns behind the answers of other sources to the same prompts."
+    input:
+        trigger=trigger("cross@{model}"),
+        prompts=artifact(*PROMPTS),
+        weights=artifact("data/weights/{model}/weights.json"),
+        answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
+    output:
+        "data/cross/{model}.parquet",
+    log:
+        "logs/cross-{model}.log",
+    threads: lambda wildcards: cores_of(wildcards.model)
+    resources:
+        gpu=lambda wildcards: study.model[wildcards.model].resources.gpus,
+        mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
+        runtime=lambda wildcards: study.model[wildcards.model].resources.hours * 60,
+    message:
+        "cross@{wildcards.model}: user turns behind the answers of others"
+    shell:
+        f"{REPRO} cross@{{wildcards.model}}"
+
+
 rule ground:
     "Measure by log-probabilities how much each user turn owes to its answer and role."
     input:
@@ -194,6 +224,7 @@ rule ground:
         answers=artifact("data/answers/{model}.parquet"),
         user_turns=artifact("data/user_turns/{model}.parquet"),
         controls=artifact("data/controls/{model}.parquet"),
+        cross=CROSSED,
     output:
         "data/grounding/{model}.parquet",
     log:
@@ -217,6 +248,7 @@ rule classify:
         answers=artifact("data/answers/{model}.parquet"),
         user_turns=artifact("data/user_turns/{model}.parquet"),
         controls=artifact("data/controls/{model}.parquet"),
+        cross=CROSSED,
         grounding=artifact("data/grounding/{model}.parquet"),
         weights=artifact(f"data/weights/{JUDGE}/weights.json"),
         entries=plan.entries("classify@{model}", "judges"),
@@ -268,6 +300,7 @@ rule tables:
         scores=artifact(*expand("data/scores/{model}.parquet", model=PROBED)),
         user_turns=artifact(*expand("data/user_turns/{model}.parquet", model=PROBED)),
         controls=artifact(*expand("data/controls/{model}.parquet", model=PROBED)),
+        cross=CROSSED,
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
         calibration=artifact("data/calibration"),
@@ -330,6 +363,7 @@ rule report:
         answers=artifact(*expand("data/answers/{model}.parquet", model=PROBED)),
         user_turns=artifact(*expand("data/user_turns/{model}.parquet", model=PROBED)),
         controls=artifact(*expand("data/controls/{model}.parquet", model=PROBED)),
+        cross=CROSSED,
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
     output:

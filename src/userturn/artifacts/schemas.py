@@ -24,6 +24,9 @@ BASE = "base"
 """The condition of an unperturbed answer."""
 SWAP = "swap"
 """The condition under which a context shows another prompt's answer."""
+BEHIND = "behind_"
+"""What the conditions are called under which a context shows another source's answer to the same
+prompt: this, and the source. No perturbation's name begins so."""
 
 PROMPTS = {
     "dataset": "string",
@@ -76,6 +79,11 @@ USER_TURNS = {
     "skipped": "string",
 }
 CONTROLS = {**USER_TURNS, "answer": "string"}  # the perturbed answer that the context shows
+CROSS = {  # condition: BEHIND and the source
+    **USER_TURNS,
+    "answer_source": "string",  # `reference`, or a model of the study
+    "answer": "string",  # its answer, which the context shows
+}
 _AGAINST = {**_TURN, "against": "string"}  # shown | own
 LABELS = {
     **_AGAINST,
@@ -118,6 +126,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "scores": PROMPT_KEY,
     "user_turns": TURN_KEY,
     "controls": TURN_KEY,
+    "cross": TURN_KEY,
     "grounding": AGAINST_KEY,
     "labels": (*AGAINST_KEY, "judge"),
     "reference": ("set", "item", "kind", "number"),
@@ -128,6 +137,7 @@ _FIXED = {
     "scores": SCORES,
     "user_turns": USER_TURNS,
     "controls": CONTROLS,
+    "cross": CROSS,
     "labels": LABELS,
 }
 

@@ -104,7 +104,8 @@ def frame(study: Study, slug: str, items: Collection[str] | None = None) -> pl.D
         The columns of kind `user_turns`, then `earlier` and `query` (the prompt: its last user
         turn, and the messages in front of that), `own` (the answer to it under the turn's
         condition; under `swap` the unperturbed one) and `shown` (the answer that the context
-        showed). Unperturbed turns come first, then the controls, each in the order of their key.
+        showed). Unperturbed turns come first, then the controls, then those behind the answers of
+        other sources, each in the order of their key.
 
     Raises:
         ArtifactError: An artifact is missing, corrupt, or from another study.
@@ -122,10 +123,11 @@ def frame(study: Study, slug: str, items: Collection[str] | None = None) -> pl.D
         .join(answers.select(*PROMPT_KEY, answered="text"), on=PROMPT_KEY, how="inner")
     )
     base = _within(context, slug, "user_turns", items).with_columns(shown="answered")
-    controls = _within(context, slug, "controls", items).rename({"answer": "shown"})
+    kinds = ["controls", *(["cross"] if slug in study.models.cross else [])]
+    others = [_within(context, slug, kind, items).rename({"answer": "shown"}) for kind in kinds]
     swapped = pl.col("condition") == SWAP
     own = pl.when(swapped).then("answered").otherwise("shown")
-    turns = pl.concat([base, controls], how="diagonal").with_columns(own=own)
+    turns = pl.concat([base, *others], how="diagonal").with_columns(own=own)
     return turns.select(*schemas.columns("user_turns"), "earlier", "query", "own", "shown")
 
 

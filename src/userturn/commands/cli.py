@@ -122,7 +122,9 @@ def show(
 def turns(  # noqa: PLR0913 - an argument is an option
     model: Annotated[str | None, typer.Option(help="Slug of a probed model.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Slug of a dataset.")] = None,
-    condition: Annotated[str | None, typer.Option(help="`base`, or a perturbation.")] = None,
+    condition: Annotated[
+        str | None, typer.Option(help="`base`, a perturbation, `behind_<source>`.")
+    ] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the user turn.")] = None,
     judge: Annotated[
         str | None, typer.Option(help="Turns labelled by this judge or annotator; --label is its.")

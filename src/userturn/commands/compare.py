@@ -117,7 +117,7 @@ def _read_here(name: str) -> Side:
         "rubric or fit": ", ".join(sorted(rubrics)),
         "scorer": ", ".join(sorted(scorers)),
         "context": study.generate.context,
-        "answers": study.generate.answer_source,
+        "answers": study.generate.own_source,
     }
     return Side(name, study, rates, groups, facts)
 

@@ -25,7 +25,7 @@ from userturn.base.seeds import rank
 from userturn.commands.show import visible
 from userturn.judges.human import labels as human
 from userturn.study.study import Study
-from userturn.tables._groups import settings
+from userturn.tables._groups import crossed, settings
 from userturn.tables.examples import excerpt
 
 INVALID = "invalid"
@@ -76,7 +76,7 @@ class Wanted:
     Attributes:
         model: Slug of the model that wrote it.
         dataset: Slug of its prompt's dataset.
-        condition: `base`, or a perturbation.
+        condition: `base`, a perturbation, or `behind_<source>`.
         temperature: Of the turn.
         judge: Who has to have labelled it; the label is this one's.
         label: Its label.
@@ -130,7 +130,7 @@ def check(study: Study, wanted: Wanted, annotators: Sequence[str]) -> None:
     Raises:
         StudyError: Names the option and what it may be.
     """
-    cells = settings(study)
+    cells = [*settings(study), *crossed(study)]
     judges = [*study.classify.judges, *annotators]
     known: dict[str, Sequence[Any]] = {
         "model": study.models.probe,

@@ -17,10 +17,20 @@ from userturn.study.study import Study
 FIRST = ("entries",)
 PER_DATASET = ("prompts",)
 PER_PRETRAINED = ("weights",)
-PER_MODEL = ("generate", "score", "perturb", "ground", "classify")
+PER_MODEL = ("generate", "score", "perturb")
+PER_WRITER = ("cross",)
+JUDGED_PER_MODEL = ("ground", "classify")
 WHOLE_STUDY = ("calibrate", "tables", "figures", "report")
 FOLDERS_PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
-ORDER = (*FIRST, *PER_DATASET, *PER_PRETRAINED, *PER_MODEL, *WHOLE_STUDY)
+ORDER = (
+    *FIRST,
+    *PER_DATASET,
+    *PER_PRETRAINED,
+    *PER_MODEL,
+    *PER_WRITER,
+    *JUDGED_PER_MODEL,
+    *WHOLE_STUDY,
+)
 
 
 def instances(study: Study) -> list[tuple[str, str | None]]:
@@ -28,7 +38,8 @@ def instances(study: Study) -> list[tuple[str, str | None]]:
     slugs: dict[str, list[str]] = {
         **dict.fromkeys(PER_DATASET, study.prompts.datasets),
         **dict.fromkeys(PER_PRETRAINED, study.models.pretrained),
-        **dict.fromkeys(PER_MODEL, study.models.probe),
+        **dict.fromkeys((*PER_MODEL, *JUDGED_PER_MODEL), study.models.probe),
+        **dict.fromkeys(PER_WRITER, study.models.cross),
     }
     return [(name, slug) for name in ORDER for slug in slugs.get(name, [None])]
 
@@ -46,6 +57,7 @@ def prune(study: Study) -> None:
     """
     for kind in FOLDERS_PER_MODEL:
         files.prune(paths.DATA / kind, study.models.probe)
+    files.prune(paths.DATA / "cross", study.models.cross)
     files.prune(paths.DATA / "contexts", study.models.probe, suffix=".json")
     files.prune(paths.DATA / "prompts", study.prompts.datasets)
 

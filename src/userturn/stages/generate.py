@@ -43,6 +43,7 @@ def run(study: Study, slug: str) -> None:
     facts = completer.facts(planner)
     for kind, rows, others in (("answers", answers, TURNS_ALONE), ("user_turns", turns, ())):
         params = slice_of(study, stage, without=others)
+        params["generate.answer_source"] = study.generate.own_source  # others change no byte here
         files.write(paths.artifact(kind, slug), kind, rows, provenance.of(stage, params, **facts))
     shown = example(chat, items, wanted)
     write_text(paths.context(slug), json.dumps(shown, ensure_ascii=False) + "\n")

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from userturn.study.section import Count, NameIn, Section, Share, Slug, Temperature, Unique, field
+
+SELF: Final = "self"
+"""The source of answers that is the model itself."""
+REFERENCE: Final = "reference"
+"""The source of answers that is the dataset."""
+Source = Slug
+"""SELF, REFERENCE, or a slug of `models.probe`."""
 
 
 class Prompts(Section):
     """Which prompts the models answer."""
 
     datasets: Annotated[list[Slug], Field(min_length=1), Unique] = field(..., "Slugs of `dataset`.")
+    human: Annotated[list[Slug], Unique] = field(
+        list,
+        "Those of the datasets whose real next user turns are measured and judged as the speaker "
+        "`human`; they have `next_turn` and `reference_answer`.",
+    )
     items: Count | None = field(
         12,
         "First n of a seeded order, so that a larger n contains the smaller; null: all.",
@@ -31,6 +43,16 @@ class Models(Section):
     )
     probe: Annotated[list[Slug], Field(min_length=1), Unique] = field(
         ..., "Models that answer and generate user turns."
+    )
+    cross: Annotated[list[Slug], Unique] = field(
+        list,
+        "Those of models.probe that also write user turns behind the other answers that "
+        "generate.answer_source names.",
+    )
+    expect: Annotated[list[Slug], Unique] = field(
+        list,
+        "Those of models.probe that say how likely the real next turns of prompts.human are; the "
+        "transformers engine runs them.",
     )
 
 
@@ -63,9 +85,28 @@ class Generate(Section):
         "`history`: as a real three-message conversation renders; `live`: the answer as it was "
         "rendered when generated, then the user header.",
     )
-    answer_source: Literal["self", "reference"] = field(
-        "self", "Whose answer fills the context: the model's own, or the dataset's reference."
+    answer_source: Source | Annotated[list[Source], Field(min_length=1), Unique] = field(
+        SELF,
+        "Whose answers user turns are written behind: `self`, the model's own; `reference`, the "
+        "dataset's; a slug of models.probe; or a list. The models of models.cross write behind "
+        "those of others, as conditions `behind_<source>`, and behind their own in any case; "
+        "`reference` alone takes the place of the models' answers.",
     )
+
+    @property
+    def own_source(self) -> str:
+        """Whose answers the headline's user turns stand behind: SELF, or REFERENCE alone."""
+        return REFERENCE if self._sources == [REFERENCE] else SELF
+
+    @property
+    def other_sources(self) -> list[str]:
+        """Whose answers the models of `models.cross` write behind as well."""
+        return [source for source in self._sources if source != self.own_source]
+
+    @property
+    def _sources(self) -> list[str]:
+        given = self.answer_source
+        return [given] if isinstance(given, str) else given
 
 
 ConditionName = Annotated[str, NameIn("perturbations")]

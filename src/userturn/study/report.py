@@ -12,6 +12,10 @@ ALL = "all"
 """How tables call the datasets of a study taken together; no dataset may be called so."""
 
 
+HUMAN = "human"
+"""How tables call the speaker of the real next turns; no model may be called so."""
+
+
 class Statistics(Section):
     """Intervals and tests."""
 

@@ -8,11 +8,11 @@ from pydantic import model_validator
 
 from userturn.study.classify import Calibrate, Classify, Ground
 from userturn.study.datasets import DatasetEntry
-from userturn.study.generate import Generate, Models, Perturb, Prompts
+from userturn.study.generate import REFERENCE, SELF, Generate, Models, Perturb, Prompts
 from userturn.study.judges import LIKELIHOOD, RUBRICS, JudgeEntry, LocalJudge, optional
 from userturn.study.models import ModelEntry, Resources
 from userturn.study.references import ReferenceEntry, own_reference
-from userturn.study.report import ALL, Figures, Statistics
+from userturn.study.report import ALL, HUMAN, Figures, Statistics
 from userturn.study.section import Section, Seed, Slug, field
 
 
@@ -62,6 +62,8 @@ class Registry(Section):
             raise ValueError(
                 f"judge.{LIKELIHOOD}: is the name of a judge that is no LLM; rename it"
             )
+        for slug in {HUMAN, SELF, REFERENCE} & set(self.model):
+            raise ValueError(f"model.{slug}: is what a study calls a speaker of its own; rename it")
         if ALL in self.dataset:
             raise ValueError(f"dataset.{ALL}: is what tables call all datasets together; rename it")
         rubrics = sorted(path.stem for path in RUBRICS.glob("*.txt"))
@@ -83,13 +85,23 @@ class Study(Registry, Params):
         """What a job of stage `classify` asks for; only a local judge needs the model's GPUs."""
         return self.model[self.classify.judge_model].resources if self.judged_here else Resources()
 
+    def sources_of(self, slug: str) -> list[str]:
+        """Behind whose answers a model writes beside its own: REFERENCE, and other models."""
+        others = self.generate.other_sources if slug in self.models.cross else []
+        return [source for source in others if source != slug]
+
     @model_validator(mode="after")
     def _slugs_are_known(self) -> Study:
         weights = [*self.models.pretrained, *self.models.trained]
+        sources = [SELF, REFERENCE, *self.models.probe]
         for key, slugs, allowed in (
             ("prompts.datasets", self.prompts.datasets, self.dataset),
+            ("prompts.human", self.prompts.human, self.prompts.datasets),
             ("models.pretrained", self.models.pretrained, self.model),
             ("models.probe", self.models.probe, weights),
+            ("models.cross", self.models.cross, self.models.probe),
+            ("models.expect", self.models.expect, self.models.probe),
+            ("generate.answer_source", self.generate.other_sources, sources),
             ("ground.scorer", [self.ground.scorer], weights),
             ("calibrate.sets", self.calibrate.sets, self.reference),
             ("classify.judges", self.classify.judges, [LIKELIHOOD, *self.judge]),
@@ -102,6 +114,26 @@ class Study(Registry, Params):
             raise ValueError(
                 f"classify.primary: '{self.classify.primary}' is optional and may not be asked, so "
                 "the headline cannot rest on it; name another judge, or set optional: false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _extras_have_what_they_need(self) -> Study:
+        others, writers = self.generate.other_sources, self.models.cross
+        if others and not writers:
+            raise ValueError(
+                f"generate.answer_source: names '{others[0]}', and models.cross no model that "
+                "writes behind its answers; name some there"
+            )
+        if writers and not others:
+            raise ValueError(
+                "models.cross: names writers, and generate.answer_source no answers but their "
+                "own; name `reference` or other models there"
+            )
+        if self.models.expect and not self.prompts.human:
+            raise ValueError(
+                "models.expect: there is no real next turn to expect; name datasets that have "
+                "them in prompts.human"
             )
         return self
 

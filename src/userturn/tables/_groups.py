@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts.labels import Label
-from userturn.artifacts.schemas import BASE
+from userturn.artifacts.schemas import BASE, BEHIND
 from userturn.study.report import ALL
 from userturn.study.study import Study
 
@@ -31,6 +31,15 @@ def settings(study: Study) -> list[tuple[str, float]]:
         (condition, temperature)
         for condition in study.perturb.conditions
         for temperature in sorted(study.perturb.temperatures)
+    ]
+
+
+def crossed(study: Study) -> list[tuple[str, float]]:
+    """Every (condition, temperature) of turns behind the answers of other sources."""
+    return [
+        (BEHIND + source, temperature)
+        for source in study.generate.other_sources
+        for temperature in sorted(study.generate.user_turn.temperatures)
     ]
 
 

@@ -20,6 +20,7 @@ from userturn.chat.chat import Chat, Mode
 from userturn.chat.loading import load_chat
 from userturn.engines.requests import Request, Sampling
 from userturn.models import weights
+from userturn.study.generate import REFERENCE
 from userturn.study.study import Study
 from userturn.turns.grid import Kind, Place, TurnKey, turn_keys
 
@@ -150,7 +151,11 @@ class Planner:
         return self.turns("user_turns", items, shown)
 
     def turns(
-        self, kind: Kind, items: Iterable[Row], shown: Mapping[tuple[str, str, str], Shown]
+        self,
+        kind: Kind,
+        items: Iterable[Row],
+        shown: Mapping[tuple[str, str, str], Shown],
+        writer: str = "",
     ) -> list[Draft[TurnKey]]:
         """What is asked for user turns behind given answers.
 
@@ -158,13 +163,14 @@ class Planner:
             kind: Which turns are wanted.
             items: Rows of kind `prompts`.
             shown: The answer in the context, by (dataset, item, condition).
+            writer: The model, for turns of kind `cross`.
         """
         queries = {(row["dataset"], row["item"]): messages.asked(row) for row in items}
         contexts = {key: self._context(queries[key[:2]], answer) for key, answer in shown.items()}
         places = dict.fromkeys(key[:2] for key in shown)
         return [
             self._turn(key, contexts[key[:3]], shown[key[:3]].text)
-            for key in turn_keys(self.study, kind, places)
+            for key in turn_keys(self.study, kind, places, writer)
         ]
 
     def _answer(self, item: Row) -> Draft[Place]:
@@ -172,7 +178,7 @@ class Planner:
         seed = derive_seed(self.study.seed, *place, "answer", wanted.temperature, 0)
         if not item["text"].strip():
             return Draft(place, seed, None, EMPTY_PROMPT, None)
-        if self.study.generate.answer_source == "reference":
+        if self.study.generate.own_source == REFERENCE:
             text = item["reference_answer"]
             return Draft(place, seed, None, NO_REFERENCE if text is None else None, text)
         try:

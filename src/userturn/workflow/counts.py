@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from userturn.turns.planner import Draft, Planner
 
 Row = dict[str, Any]
-GENERATED = {"generate": ("answers", "user_turns"), "perturb": ("controls",)}
+GENERATED = {
+    "generate": ("answers", "user_turns"),
+    "perturb": ("controls",),
+    "cross": ("cross",),
+}
 """What each stage asks a model to write."""
 QA = ("a query", "an answer")
 """Stand for query and answer where only the layout matters."""
@@ -65,6 +69,7 @@ class Counts:
     study: Study
     stale: frozenset[str]
     _models: dict[str, _Model | None] = field(default_factory=dict)
+    _answered: dict[str, _Answers] = field(default_factory=dict)
 
     def generated(self, slug: str, kind: str) -> Counted:
         """Completions of one model, of an artifact's kind."""
@@ -135,14 +140,27 @@ class Counts:
         return self._models[slug]
 
     def _read(self, slug: str) -> _Model | None:
-        from userturn.turns.planner import Planner
+        from userturn.turns.cross import models_of
 
         items = list(chain.from_iterable(map(self._items, self.study.prompts.datasets)))
-        planner = Planner.present(self.study, slug)
-        if planner is None:
-            return None
-        identity = self._identity(slug)
-        return _Model.of(replace(planner, identity=identity), slug, items)
+        rows = {one: self._answers(one, items).rows for one in models_of(self.study, slug)}
+        return _Model.of(self._answers(slug, items), slug, items, rows)
+
+    def _answers(self, slug: str, items: list[Row]) -> _Answers:
+        """Answers of one model as they are, or as they are going to be asked for.
+
+        Raises:
+            ArtifactError: The model is not on this machine.
+        """
+        from userturn.turns.planner import Planner
+
+        if slug not in self._answered:
+            planner = Planner.present(self.study, slug)
+            if planner is None:
+                raise ArtifactError(f"model.{slug} is not on this machine")
+            planner = replace(planner, identity=self._identity(slug))
+            self._answered[slug] = _Answers.of(planner, slug, items)
+        return self._answered[slug]
 
     def _items(self, dataset: str) -> list[Row]:
         """Prompts as they are, or as their stage is going to make them."""
@@ -193,6 +211,37 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answers:
+    """What one model was and is to be asked for answers.
+
+    Attributes:
+        planner: Works out its requests.
+        finished: Its finished completions.
+        counted: Its answers.
+        rows: Rows of kind `answers`; in place of one that is to come, one that says so.
+    """
+
+    planner: Planner
+    finished: _Finished
+    counted: Counted
+    rows: list[Row]
+
+    @classmethod
+    def of(cls, planner: Planner, slug: str, items: list[Row]) -> _Answers:
+        """Work out one model's requests for answers."""
+        from userturn.turns.rows import answer_row
+
+        finished, chat = _Finished(slug, planner), planner.chat
+        drafts = planner.answers(items)
+        done = finished.of(drafts)
+        rows = [
+            answer_row(one, done, chat) if _is_known(one, done) else _to_come(one.key)
+            for one in drafts
+        ]
+        return cls(planner, finished, Counted(len(_ids(drafts)), len(done)), rows)
+
+
+@dataclass(frozen=True, slots=True)
 class _Model:
     """What one model was and is to be asked.
 
@@ -207,30 +256,36 @@ class _Model:
     open: int
 
     @classmethod
-    def of(cls, planner: Planner, slug: str, items: list[Row]) -> _Model:
-        """Work out one model's requests behind its prompts."""
-        from userturn.turns.controls import control_turns
-        from userturn.turns.grid import Kind
-        from userturn.turns.rows import answer_row, turn_row
+    def of(
+        cls, answered: _Answers, slug: str, items: list[Row], others: Mapping[str, list[Row]]
+    ) -> _Model:
+        """Work out one model's requests behind its prompts.
 
-        finished, chat = _Finished(slug, planner), planner.chat
-        drafts = planner.answers(items)
-        done = finished.of(drafts)
-        rows = [
-            answer_row(one, done, chat) if _is_known(one, done) else _to_come(one.key)
-            for one in drafts
-        ]
+        Args:
+            answered: Its answers.
+            slug: The model.
+            items: The prompts.
+            others: Rows of kind `answers` of the other models that it writes behind.
+        """
+        from userturn.turns.controls import control_turns
+        from userturn.turns.cross import cross_turns
+        from userturn.turns.grid import Kind
+        from userturn.turns.rows import turn_row
+
+        planner, finished, rows = answered.planner, answered.finished, answered.rows
+        chat = planner.chat
         texts = {(row["dataset"], row["item"]): row["text"] for row in rows}
         asked = {
             (item["dataset"], item["item"]): {"earlier": item["earlier"], "query": item["text"]}
             for item in items
         }
-        counted = {"answers": Counted(len(_ids(drafts)), len(done))}
+        counted = {"answers": answered.counted}
         compared: list[Row] = []
         open_ = 0
         behind: dict[Kind, list[Draft[Any]]] = {
             "user_turns": [*planner.user_turns(items, rows)],
             "controls": [*control_turns(planner, items, rows)],
+            "cross": [*cross_turns(planner, slug, items, others)],
         }
         for kind, turns in behind.items():
             done = finished.of(turns)

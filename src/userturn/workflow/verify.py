@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ STAGE_OF = {
     "user_turns": "generate",
     "scores": "score",
     "controls": "perturb",
+    "cross": "cross",
     "grounding": "ground",
     "labels": "classify",
 }
@@ -154,6 +155,7 @@ class _Verification:
         answers = self._read("answers", slug, slug)
         turns = self._read("user_turns", slug, slug)
         controls = self._read("controls", slug, slug)
+        cross = self._read("cross", slug, slug)
         scores = self._read("scores", slug)
         grounding = self._read("grounding", slug, self.study.ground.scorer)
         labels = self._read("labels", slug)
@@ -164,9 +166,11 @@ class _Verification:
         if scores is not None:
             self._keys("scores", slug, scores, places, "prompts")
         grids: dict[Kind, pl.DataFrame | None] = {"user_turns": turns, "controls": controls}
+        if slug in self.study.models.cross:
+            grids["cross"] = cross
         known: set[Key] = set()
         for kind, frame in grids.items():
-            wanted = {tuple(key) for key in turn_keys(self.study, kind, places)}
+            wanted = {tuple(key) for key in turn_keys(self.study, kind, places, slug)}
             known |= wanted
             if frame is not None:
                 self._keys(kind, slug, frame, wanted, "the study's turns")
@@ -175,7 +179,7 @@ class _Verification:
             self._keys("grounding", slug, grounding, compared, "the study's turns")
         if labels is not None:
             self._labels(slug, labels, compared)
-        self._requests(slug, answers, turns, controls)
+        self._requests(slug, answers, grids)
 
     def _labels(self, slug: str, frame: pl.DataFrame, turns: Collection[Key]) -> None:
         import polars as pl
@@ -205,14 +209,11 @@ class _Verification:
             )
 
     def _requests(
-        self,
-        slug: str,
-        answers: pl.DataFrame,
-        turns: pl.DataFrame | None,
-        controls: pl.DataFrame | None,
+        self, slug: str, answers: pl.DataFrame, grids: Mapping[Kind, pl.DataFrame | None]
     ) -> None:
         """Work out every request id again."""
         from userturn.turns.controls import control_turns
+        from userturn.turns.cross import cross_turns, models_of
         from userturn.turns.planner import Planner
 
         try:
@@ -229,10 +230,15 @@ class _Verification:
         self._ids("answers", slug, answers, planner.answers(items))
         places = {(row["dataset"], row["item"]) for row in items}
         rows = [row for row in rows if (row["dataset"], row["item"]) in places]
-        if turns is not None:
+        if (turns := grids["user_turns"]) is not None:
             self._ids("user_turns", slug, turns, planner.user_turns(items, rows))
-        if controls is not None:
+        if (controls := grids["controls"]) is not None:
             self._ids("controls", slug, controls, control_turns(planner, items, rows))
+        if (cross := grids.get("cross")) is not None:
+            sources = {one: self._read("answers", one, one) for one in models_of(self.study, slug)}
+            known = {one: frame.to_dicts() for one, frame in sources.items() if frame is not None}
+            if len(known) == len(sources):  # else it is reported where that model is checked
+                self._ids("cross", slug, cross, cross_turns(planner, slug, items, known))
 
     def _ids(self, kind: str, slug: str, frame: pl.DataFrame, drafts: Iterable[Draft[Any]]) -> None:
         wanted = {tuple(draft.key): draft.request and draft.request.id for draft in drafts}
