@@ -35,12 +35,14 @@ if CALIBRATION == FITTED_CALIBRATION:
 else:
     CALIBRATION = ancient(CALIBRATION)
 
-# A folder that stages write into only where the study asks for it, and depend on in any case.
-CROSSED = (
-    artifact(*expand("data/cross/{model}.parquet", model=CROSS))
-    if CROSS
-    else ancient("data/cross")
-)
+
+def where_asked(folder, slugs):
+    """Artifacts in a folder that is filled only where the study asks, and depended on always."""
+    paths = [f"data/{folder}/{slug}.parquet" for slug in slugs]
+    return artifact(*paths) if paths else ancient(f"data/{folder}")
+
+
+CROSSED = where_asked("cross", CROSS)
 
 PROMPTS = expand("data/prompts/{dataset}.parquet", dataset=DATASETS)
 
@@ -268,6 +270,51 @@ rule classify:
         f"{REPRO} classify@{{wildcards.model}}"
 
 
+rule human:
+    "Measure and judge what people really said next."
+    input:
+        trigger=trigger("human@{dataset}"),
+        prompts=artifact("data/prompts/{dataset}.parquet"),
+        scorer=artifact(f"data/weights/{SCORER}/weights.json"),
+        judge=artifact(f"data/weights/{JUDGE}/weights.json"),
+        entries=plan.entries("human@{dataset}", "judges"),
+        calibration=CALIBRATION,
+    output:
+        "data/next_turns/{dataset}.parquet",
+    log:
+        "logs/human-{dataset}.log",
+    threads: lambda wildcards: workflow.cores
+    resources:
+        gpu=max(study.model[SCORER].resources.gpus, JUDGE_RESOURCES.gpus),
+        mem_mb=max(study.model[SCORER].resources.mem_gb, JUDGE_RESOURCES.mem_gb) * 1000,
+        runtime=max(study.model[SCORER].resources.hours, JUDGE_RESOURCES.hours) * 60,
+    message:
+        "human@{wildcards.dataset}: what people really said next"
+    shell:
+        f"{REPRO} human@{{wildcards.dataset}}"
+
+
+rule expect:
+    "Ask a model how likely it finds what people really said next."
+    input:
+        trigger=trigger("expect@{model}"),
+        prompts=artifact(*PROMPTS),
+        weights=artifact("data/weights/{model}/weights.json"),
+    output:
+        "data/expected/{model}.parquet",
+    log:
+        "logs/expect-{model}.log",
+    threads: lambda wildcards: cores_of(wildcards.model)
+    resources:
+        gpu=lambda wildcards: study.model[wildcards.model].resources.gpus,
+        mem_mb=lambda wildcards: study.model[wildcards.model].resources.mem_gb * 1000,
+        runtime=lambda wildcards: study.model[wildcards.model].resources.hours * 60,
+    message:
+        "expect@{wildcards.model}: how likely the real next turns are"
+    shell:
+        f"{REPRO} expect@{{wildcards.model}}"
+
+
 rule calibrate:
     "Judge turns of known label: how far the labels can be trusted, and a fit of the judge."
     input:
@@ -303,6 +350,8 @@ rule tables:
         cross=CROSSED,
         grounding=artifact(*expand("data/grounding/{model}.parquet", model=PROBED)),
         labels=artifact(*expand("data/labels/{model}.parquet", model=PROBED)),
+        next_turns=where_asked("next_turns", study.prompts.human),
+        expected=where_asked("expected", study.models.expect),
         calibration=artifact("data/calibration"),
         human=ancient("data/human"),
         published=ancient("studies/published.yaml"),

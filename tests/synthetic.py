@@ -4,7 +4,7 @@ rise with temperature, and perturbations move them as expected."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,7 +99,7 @@ def write_artifacts(
         files.write(paths.artifact(kind, slug), kind, edited, {"stage": "synthetic"})
 
     for dataset in study.prompts.datasets:
-        write("prompts", dataset, [_prompt(dataset, item) for item in range(items)])
+        write("prompts", dataset, [_prompt(study, dataset, item) for item in range(items)])
     for index, model in enumerate(study.models.probe):
         rng = np.random.default_rng([seed, index])
         strength = index / max(1, len(study.models.probe) - 1)
@@ -139,6 +139,36 @@ def write_artifacts(
                         ]
         for kind, made in rows.items():
             write(kind, model, made)
+    rng = np.random.default_rng([seed, 99])
+    for dataset in study.prompts.human:
+        write("next_turns", dataset, [*_next_turns(study, dataset, items, rng)])
+    for model in study.models.expect:
+        rows_of = (_expected(dataset, items, rng) for dataset in study.prompts.human)
+        write("expected", model, [row for rows in rows_of for row in rows])
+
+
+def _next_turns(study: Study, dataset: str, items: int, rng: np.random.Generator) -> Iterator[Row]:
+    for item in range(items):
+        label = _draw_label(0.4, rng)
+        key = {"dataset": dataset, "item": f"{item:04d}"}
+        for judge in study.classify.judges:
+            labelled = _label(key, label, judge, rng) | _measures({}, label, rng)
+            yield {name: labelled[name] for name in schemas.columns("next_turns")}
+
+
+def _expected(dataset: str, items: int, rng: np.random.Generator) -> Iterator[Row]:
+    for item in range(items):
+        own, other = -rng.uniform(2, 4), -rng.uniform(3, 6)
+        yield {
+            "dataset": dataset,
+            "item": f"{item:04d}",
+            "log_p": [own],
+            "log_p_other": [other],
+            "tokens": 1,
+            "own": own,
+            "other": other,
+            "skipped": None,
+        }
 
 
 def _cells(study: Study) -> list[tuple[str, float, int]]:
@@ -183,7 +213,8 @@ def _draw_label(chance: float, rng: np.random.Generator) -> Label:
     return others[rng.choice(len(others), p=[0.14, 0.16, 0.22, 0.20, 0.08, 0.06, 0.04, 0.10])]
 
 
-def _prompt(dataset: str, item: int) -> Row:
+def _prompt(study: Study, dataset: str, item: int) -> Row:
+    talked = dataset in study.prompts.human
     return {
         "dataset": dataset,
         "item": f"{item:04d}",
@@ -192,8 +223,8 @@ def _prompt(dataset: str, item: int) -> Row:
         "text": f"How many apples does person {item} have?",
         "verifier": VERIFIERS.get(dataset),
         "target": json.dumps(item) if dataset in VERIFIERS else None,
-        "reference_answer": None,
-        "next_turn": None,
+        "reference_answer": f"Person {item} has them all." if talked else None,
+        "next_turn": f"All {item} of them?" if talked else None,
     }
 
 

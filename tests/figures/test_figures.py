@@ -263,3 +263,33 @@ def test_a_missing_or_foreign_table_is_named():
 
 def test_a_name_that_would_be_a_formula_is_text():
     draw(make_study({"one": ("a$\\frac{$", 1), "two": ("$x^{$_\\", 2)}, ["gsm8k"]), items=2)
+
+
+@pytest.mark.parametrize("models", [ONE, ELEVEN])
+def test_people_are_a_line_and_a_bar_beside_the_models(drawings, models):
+    sets = ["gsm8k", "ifbench"]
+    talked = {"datasets": sets, "items": None, "human": ["gsm8k"]}
+    draw(make_study(models, sets, prompts=talked))
+    people = {row["dataset"]: row for row in tables.read("human")}
+    assert people.keys() == {"gsm8k", "all"}
+
+    def dotted(name):
+        return [
+            [
+                round(float(line.get_ydata()[0]), 4)
+                for line in axes.lines
+                if line.get_gid() == "people"
+            ]
+            for axes in drawings[name].figure.axes
+        ]
+
+    rates = {name: round(100 * row["rate"], 4) for name, row in people.items()}
+    assert dotted("rate_vs_temperature") == [[rates["all"]], [rates["gsm8k"]], []]
+    alone = models is ONE
+    assert dotted("accuracy_vs_rate") == ([[rates["all"]]] if alone else [[rates["gsm8k"]], []])
+    for name in ("rate_vs_temperature", "accuracy_vs_rate", "label_shares"):
+        shown = load(figures.data_of(name))
+        assert [row["temperature"] for row in shown if row["model"] == "human"] != []
+        assert {row["temperature"] for row in shown if row["model"] == "human"} == {""}
+    bars = drawings["label_shares"].figure.axes[0].get_yticklabels()
+    assert [bar.get_text() for bar in bars][-1] == "people"

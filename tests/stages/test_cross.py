@@ -1,4 +1,4 @@
-"""Stage `cross`: one model's user turns behind the answers of others, and no answer written twice."""
+"""Stage `cross`: one model's user turns behind the stored answers of others."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ WITHOUT = {"cross": [], "answer_source": "self"}
 Run = Callable[..., Study]
 
 
-def make_study(
-    cross: list[str], answer_source: str | list[str], chat: dict[str, Any] | None = None
-) -> Study:
+def make_study(cross: list[str], answer_source: str | list[str]) -> Study:
     models = ["one", "two"]
     engine = {"name": "fake", "max_model_len": 2048}
     return Study.model_validate(
@@ -55,7 +53,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("USERTURN_FAKE_LOG", str(tmp_path / "sent.log"))
     rows = [
-        {"id": str(n), "prompt": f"What is {n}?", "reference_answer": REFERENCES.get(str(n))}
+        {"id": str(n), "prompt": f"What is {n}?", "answer": REFERENCES.get(str(n))}
         for n in range(3)
     ]
     Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -113,16 +111,19 @@ def test_stored_answers_are_shown_and_none_is_written_again(run: Run) -> None:
 
 
 def test_sources_are_kept_apart_down_to_the_tables(run: Run) -> None:
-    steps = (*GENERATED, "score", "perturb", "cross", "ground", "classify", "calibrate", "tables")
-    run(*[step for step in steps if step != "calibrate"], **WITHOUT)
+    steps = (*GENERATED, "score", "perturb", "cross", "ground", "classify", "tables")
+    run(*steps, **WITHOUT)
     plain = {name: tables.path_of(name).read_bytes() for name in ("rates", "labels", "controls")}
-    metrics = tables.METRICS.read_bytes()
+    metrics = json.loads(tables.METRICS.read_text())
     assert tables.read("cross") == []
     keys = {"cross": ["one"], "answer_source": ["two", "reference"]}
-    study = run(*[step for step in steps if step != "calibrate"], **keys)
+    study = run(*steps, **keys)
     for name, content in plain.items():
         assert tables.path_of(name).read_bytes() == content, name
-    assert tables.METRICS.read_bytes() == metrics
+    numbers = json.loads(tables.METRICS.read_text())
+    behind = numbers["model"]["one"].pop("behind")
+    assert numbers == metrics, "the headline is that of own answers alone"
+    assert set(behind) == {"two", "reference"}
     rows = tables.read("cross")
     assert {row["model"] for row in rows} == {"one"}
     assert [row["source"] for row in rows[:3]] == ["self", "two", "reference"]
@@ -162,4 +163,7 @@ def test_a_model_that_writes_no_more_leaves_no_file(run: Run) -> None:
     run(*GENERATED, "cross", cross=["one", "two"], answer_source=["self", "reference"])
     Path("data/cross/README.md").write_text("kept")
     stages.prune(make_study(["two"], ["self", "reference"]))
-    assert sorted(path.name for path in Path("data/cross").iterdir()) == ["README.md", "two.parquet"]
+    assert sorted(path.name for path in Path("data/cross").iterdir()) == [
+        "README.md",
+        "two.parquet",
+    ]

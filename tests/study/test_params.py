@@ -54,6 +54,28 @@ def write(folder: Path, keys: dict[str, Any]) -> Path:
             lambda s: s["models"].update(probe=["gpt"]),
             r"models\.probe: unknown slug 'gpt'; allowed here: smollm2_135m",
         ),
+        (
+            lambda s: s["generate"].update(answer_source=["self", "gpt"]),
+            r"generate\.answer_source: unknown slug 'gpt'; allowed here: self, reference, smollm2",
+        ),
+        (
+            lambda s: s["generate"].update(answer_source=["self", "reference"]),
+            r"generate\.answer_source: names 'reference', and models\.cross no model that writes",
+        ),
+        (
+            lambda s: s["models"].update(cross=["smollm2_135m"]),
+            r"models\.cross: names writers, and generate\.answer_source no answers but their own",
+        ),
+        (lambda s: s["models"].update(cross=["gpt"]), r"models\.cross: unknown slug 'gpt'"),
+        (lambda s: s["prompts"].update(human=["gsm"]), r"prompts\.human: unknown slug 'gsm'"),
+        (
+            lambda s: s["models"].update(expect=["smollm2_135m"]),
+            r"models\.expect: there is no real next turn to expect; name datasets",
+        ),
+        (
+            lambda s: s["model"].update(human=s["model"]["smollm2_135m"]),
+            r"model\.human: is what a study calls a speaker of its own; rename it",
+        ),
         (lambda s: s["prompts"].update(datasets=["gsm"]), r"prompts\.datasets: .*'gsm'; allowed"),
         (lambda s: s["ground"].update(scorer="x"), r"ground\.scorer: unknown slug 'x'"),
         (lambda s: s["prompts"].update(datasets=["ifbench"] * 2), r"prompts\.datasets: .*twice"),

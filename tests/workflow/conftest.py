@@ -40,10 +40,11 @@ def study(models: list[str], datasets: list[str], scorer: str, spare: str) -> di
     engine = {"name": "fake", "dtype": "float32", "max_model_len": 4096}
     source = {"type": "generator", "module": "userturn.engines.fake", "version": __version__}
     pretrained = list(dict.fromkeys([*models, scorer, spare]))
-    params["prompts"] = {"datasets": datasets, "items": 3}
+    params["prompts"] = {"datasets": datasets, "items": 3, "human": []}
     params["generate"]["user_turn"]["samples"] = 2
     params["perturb"]["conditions"] = ["truncate", "ask", "swap", "close"]
-    params["models"] = {"pretrained": pretrained, "trained": [], "probe": models}
+    extras: dict[str, list[str]] = {"cross": [], "expect": []}
+    params["models"] = {"pretrained": pretrained, "trained": [], "probe": models, **extras}
     params["ground"]["scorer"] = params["classify"]["judge_model"] = scorer
     params["model"] = {
         slug: {"source": {**source, "seed": seed}, "format": "hf", "chat": {}, "engine": engine}

@@ -25,6 +25,12 @@ ELEVEN = study([f"model_{n}" for n in range(11)], [f"set_{n}" for n in range(5)]
 ELEVEN["classify"]["likelihood"]["calibration"] = FITTED_CALIBRATION
 
 
+EXTRAS = study(["alpha", "beta", "gamma"], ["first", "second"], "alpha", "spare")
+EXTRAS["prompts"]["human"] = ["first"]
+EXTRAS["models"] |= {"cross": ["alpha", "beta"], "expect": ["beta"]}
+EXTRAS["generate"]["answer_source"] = ["self", "reference", "gamma"]
+
+
 def is_code(dep: str) -> bool:
     """Whether it decides as code does; rules know it by their triggers."""
     return dep.startswith("src/") and not dep.endswith(".json")
@@ -97,7 +103,12 @@ def rules(clone: Clone) -> dict[str, tuple[set[str], set[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("params", "count"), [(LAPTOP, 1 + 3 + 1 + 5 + 4), (ELEVEN, 1 + 5 + 13 + 5 * 11 + 4)]
+    ("params", "count"),
+    [
+        (LAPTOP, 1 + 3 + 1 + 5 + 4),
+        (ELEVEN, 1 + 5 + 13 + 5 * 11 + 4),
+        (EXTRAS, 1 + 2 + 4 + 5 * 3 + 2 + 1 + 1 + 4),
+    ],
 )
 def test_rules_are_the_stages(
     params: dict[str, Any], count: int, tmp_path: Path, tool_env: dict[str, str]
@@ -160,6 +171,10 @@ def drop_chat(params: dict[str, Any]) -> None:
     del params["model"]["smollm2_135m"]["chat"]
 
 
+def drop_cross(params: dict[str, Any]) -> None:
+    del params["models"]["cross"]
+
+
 def misspell(params: dict[str, Any]) -> None:
     params["generate"]["contxt"] = "live"
 
@@ -168,6 +183,7 @@ def misspell(params: dict[str, Any]) -> None:
     ("change", "message"),
     [
         (drop_chat, "registry.yaml: write out model.smollm2_135m.chat"),
+        (drop_cross, "params.yaml: write out models.cross"),
         (misspell, "generate.contxt: unknown key"),
     ],
 )

@@ -24,7 +24,7 @@ from userturn.study.loading import load_study
 from userturn.study.models import ModelEntry
 from userturn.study.study import Study
 from userturn.turns.grid import turn_keys
-from userturn.workflow.counts import Counted
+from userturn.workflow.asked import Counted
 from userturn.workflow.plan import known
 from userturn.workflow.plan.assumptions import Assumptions, assume
 from userturn.workflow.plan.cost import Load, seconds, weights_gb

@@ -98,6 +98,21 @@ LABELS = {
     "request_ids": "list<string>",  # what it was asked: once or twice; null for other judges
     "responses": "list<string>",  # its replies as they came, in the order of request_ids
 }
+NEXT_TURNS = {  # real ones, measured and judged against the answer that they follow
+    "dataset": "string",
+    "item": "string",
+    **{name: type_ for name, type_ in LABELS.items() if name not in _AGAINST},
+}
+EXPECTED = {
+    "dataset": "string",
+    "item": "string",
+    "log_p": "list<float64>",  # of each token of the real next turn, behind its own answer, nats
+    "log_p_other": "list<float64>",  # behind another prompt's answer, in the same conversation
+    "tokens": "int64",
+    "own": "float64",  # mean of log_p
+    "other": "float64",  # mean of log_p_other
+    "skipped": "string",  # why nothing was scored, or null
+}
 _REFERENCE = {
     "set": "string",  # slug of `reference`
     "item": "string",  # its conversation or prompt; unique in the set
@@ -129,6 +144,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "cross": TURN_KEY,
     "grounding": AGAINST_KEY,
     "labels": (*AGAINST_KEY, "judge"),
+    "next_turns": (*PROMPT_KEY, "judge"),
+    "expected": PROMPT_KEY,
     "reference": ("set", "item", "kind", "number"),
 }
 _FIXED = {
@@ -139,6 +156,7 @@ _FIXED = {
     "controls": CONTROLS,
     "cross": CROSS,
     "labels": LABELS,
+    "expected": EXPECTED,
 }
 
 _FIRST_CONTEXTS = ("own", "neutral", "alone", "assistant")
@@ -158,6 +176,8 @@ def columns(kind: str) -> dict[str, str]:
     """
     if kind == "grounding":
         return {**_AGAINST, **measured()}
+    if kind == "next_turns":
+        return {**NEXT_TURNS, **measured()}
     if kind == "reference":
         return {**_REFERENCE, **measured()}
     return _FIXED[kind]

@@ -7,11 +7,11 @@ stage `ground` has run, and `labels_of` has what judges say, where stage `classi
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from userturn.artifacts import files, schemas
-from userturn.artifacts.schemas import OWN, PROMPT_KEY, SHOWN, SWAP, TURN_KEY
+from userturn.artifacts.schemas import BASE, OWN, PROMPT_KEY, SHOWN, SWAP, TURN_KEY
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.study.study import Study
@@ -36,6 +36,33 @@ def compared(study: Study, slug: str) -> list[dict[str, Any]]:
         {**turn, "against": against, "answer": turn[against]}
         for turn in read_turns(study, slug)
         for against in answers_of(turn["condition"])
+    ]
+
+
+def real_turns(prompts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What people said in the place of a model's turns, as rows of `compared`.
+
+    Real next turns are unperturbed and have no temperature, seed or tokens of their own; nobody cut
+    them. Each is measured and judged against the answer that it follows, the dataset's.
+
+    Args:
+        prompts: Rows of kind `prompts`; those without a next turn have none here.
+    """
+    return [
+        {
+            **dict.fromkeys(schemas.columns("user_turns")),
+            **{name: row[name] for name in (*PROMPT_KEY, "earlier")},
+            "condition": BASE,
+            "sample": 0,
+            "text": row["next_turn"],
+            "end": "stop_token" if row["next_turn"].strip() else "empty",
+            "stripped": False,
+            "query": row["text"],
+            "against": SHOWN,
+            "answer": row["reference_answer"],
+        }
+        for row in prompts
+        if row["next_turn"] is not None and row["reference_answer"] is not None
     ]
 
 

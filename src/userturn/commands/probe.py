@@ -136,6 +136,9 @@ def probe_study(probed: Probed) -> Study:
     others = sorted({scorer, judge_model} - {slug})
     base["model"] = {slug: entry, **{name: _absolute(base["model"][name]) for name in others}}
     base["models"] = {"pretrained": list(base["model"]), "probe": [slug]}
+    if base.get("generate"):  # there are no other models here
+        own = load_study().generate.own_source
+        base["generate"] = {**base["generate"], "answer_source": own}
     base["ground"] = {**base.get("ground", {}), "scorer": scorer}
     base["classify"] = {**base.get("classify", {}), "judge_model": judge_model}
     base["dataset"] = {"prompts": {"kind": "jsonl", "source": source}}

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from userturn.artifacts.csv_file import Columns, Kind, Row, of
 from userturn.artifacts.schemas import BASE
+from userturn.figures import _people
 from userturn.figures._colours import ModelLook, mix
 from userturn.figures._figure import Drawing, Plot, Source, by_dataset
 from userturn.figures._labels import RATE, footer, label_points, temperature_name
 from userturn.figures._page import Layout, family_entries, lay_out, no_data
+from userturn.study.report import ALL
 from userturn.tables._groups import GREEDY
 
 if TYPE_CHECKING:
@@ -50,13 +52,14 @@ def draw(source: Source) -> Drawing:
     models = source.models_in(rows)
     alone = len(models) == 1
     turns = f"{temperature_name(coldest)} user turns"
+    points = f"{models[0].name}, {turns}" if alone else f"{turns}; larger points are larger models"
+    panels = [ALL] if alone else list(dict.fromkeys(row["dataset"] for row in rows))
+    people = _people.rates(source, panels)
     layout = Layout(
         title=TITLE,
-        subtitle=f"{models[0].name}, {turns}"
-        if alone
-        else f"{turns}; larger points are larger models",
+        subtitle=points + _people.note(people),
         footer=footer([by_place[row["model"], row["dataset"]] for row in rows]),
-        panels=[""] if alone else list(dict.fromkeys(row["dataset"] for row in rows)),
+        panels=[""] if alone else panels,
         height=2.5 if alone else 1.5,
         most_columns=1,  # the points of many models crowd along x: they get the whole width
         legend=[] if alone else family_entries(models),
@@ -64,16 +67,24 @@ def draw(source: Source) -> Drawing:
         y_label=RATE,
     )
     page = lay_out(source, layout)
-    top = max(10.0, 108 * max(row["high"] for row in rows))
+    top = max(10.0, 108 * max(row["high"] for row in (*rows, *people.values())))
     looks = {model.slug: model for model in models}
-    for axes, shown in zip(page.axes, [rows] if alone else by_dataset(rows), strict=True):
+    shown_rows = [rows] if alone else by_dataset(rows)
+    for axes, panel, shown in zip(page.axes, panels, shown_rows, strict=True):
+        _people.draw_line(axes, people.get(panel))
         axes.set(xlim=(-2, 102), ylim=(-0.04 * top, top), xticks=range(0, 101, 20))
         axes.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
         for row in shown:
             _draw_point(axes, row, looks[row["model"]], 1.0 if alone else 0.7)
         texts = [row["dataset"] if alone else looks[row["model"]].short for row in shown]
         label_points(axes, shown, texts)
-    return Drawing(page.figure, rows)
+    lines = [{**dict.fromkeys(COLUMNS), **_shared(row)} for row in people.values()]
+    return Drawing(page.figure, [*rows, *lines])
+
+
+def _shared(row: Row) -> Row:
+    """What people's rates have of the columns: no task accuracy, and no temperature."""
+    return {name: row[name] for name in COLUMNS if name in row}
 
 
 def _draw_point(axes: Axes, row: Row, look: ModelLook, width: float) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from userturn.artifacts.csv_file import Columns, Kind, of
+from userturn.figures import _people
 from userturn.figures._colours import INK, LABEL_COLOURS, WHITE_TEXT
 from userturn.figures._figure import SHOWN, Drawing, Plot, Source, chosen, is_pooled_base
 from userturn.figures._labels import NOTHING_VALID, POOLED, footer, temperature_name
 from userturn.figures._page import Layout, entry, lay_out, no_data
+from userturn.study.report import HUMAN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +32,11 @@ def draw(source: Source) -> Drawing:
     rows = [
         row for row in source.table("labels") if is_pooled_base(row) and row["share"] is not None
     ]
+    people = [
+        row
+        for row in source.table("human_labels")
+        if is_pooled_base(row) and row["share"] is not None
+    ]
     if not rows:
         return no_data(source, TITLE, NOTHING_VALID)
     models = source.models_in(rows)
@@ -37,14 +44,16 @@ def draw(source: Source) -> Drawing:
     temperatures = sorted({row["temperature"] for row in rows})
     warmth = [temperature_name(value) for value in temperatures]
     rates = [row for row in source.table("rates") if is_pooled_base(row)]
+    last = [_people.NAME] * bool(people)
     layout = Layout(
         title=TITLE,
         subtitle=f"{models[0].name}; {POOLED}" if alone else POOLED,
         footer=footer(rates, intervals=False),
         panels=[""] if alone else warmth,
-        height=0.08 + (0.3 * len(temperatures) if alone else 0.19 * len(models)),
+        height=0.08
+        + (0.3 * (len(temperatures) + len(last)) if alone else 0.19 * (len(models) + len(last))),
         most_columns=4,
-        row_names=warmth if alone else [model.name for model in models],
+        row_names=[*(warmth if alone else (model.name for model in models)), *last],
         legend=[
             entry(colour, label.value.replace("_", " "), "s")
             for label, colour in LABEL_COLOURS.items()
@@ -52,13 +61,18 @@ def draw(source: Source) -> Drawing:
         x_label="share of user turns (%)",
     )
     page = lay_out(source, layout)
+    rows += people
     shares = {(row["model"], row["temperature"], row["label"]): row["share"] for row in rows}
     for panel, axes in enumerate(page.axes):
-        bars = (
-            [(models[0].slug, temperature) for temperature in temperatures]
-            if alone
-            else [(model.slug, temperatures[panel]) for model in models]
-        )
+        bars: list[tuple[str, float | None]] = [(HUMAN, None)] * len(last)
+        bars = [
+            *(
+                [(models[0].slug, temperature) for temperature in temperatures]
+                if alone
+                else [(model.slug, temperatures[panel]) for model in models]
+            ),
+            *bars,
+        ]
         ticks = range(0, 101, 25 if alone else 50)
         axes.set(xlim=(0, 100), ylim=(len(bars) - 0.45, -0.55), xticks=ticks)
         ends = axes.get_xticklabels()[:: len(ticks) - 1]  # none where a panel stands below

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from userturn.artifacts.csv_file import Columns, Kind, Row, of
 from userturn.artifacts.schemas import BASE
+from userturn.figures import _people
 from userturn.figures._colours import ModelLook, mix
 from userturn.figures._figure import (
     SHOWN,
@@ -44,13 +45,15 @@ def draw(source: Source) -> Drawing:
     models = source.models_in(rows)
     alone, few = len(models) == 1, len(models) <= FEW
     temperatures = sorted({row["temperature"] for row in rows})
+    people = _people.rates(source, datasets(rows))
     adjusted = few and any(row["adjusted"] is not None for row in rows)
     layout = Layout(
         title=TITLE,
         subtitle=(f"{models[0].name}; " if alone else "")
         + "temperature 0 is greedy decoding"
         + ("; dashed: with turns that are only on topic" if few else "")
-        + ("" if few else "; at each temperature the models stand side by side"),
+        + ("" if few else "; at each temperature the models stand side by side")
+        + _people.note(people),
         footer=footer(rows) + (f"  ·  {ADJUSTED}" if adjusted else ""),
         panels=[dataset_name(name) for name in datasets(rows)],
         height=1.5 if few else 1.7,
@@ -66,7 +69,9 @@ def draw(source: Source) -> Drawing:
     margin = 0.07 * span if few else 0.4 * step
     shown = ("high", "lenient", "adjusted_high") if few else ("high",)
     top = max(10.0, *(104 * (row[name] or 0.0) for row in rows for name in shown))
+    top = max([top, *(104 * row["high"] for row in people.values())])
     for axes, panel in zip(page.axes, by_dataset(rows), strict=True):
+        _people.draw_line(axes, people.get(panel[0]["dataset"]))
         axes.set(xlim=(temperatures[0] - margin, temperatures[-1] + margin), ylim=(0, top))
         axes.set_xticks(temperatures, [f"{value:g}" for value in temperatures])
         axes.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
@@ -78,7 +83,7 @@ def draw(source: Source) -> Drawing:
             if few:
                 beside = 0.022 * span * (place + 1)
                 _draw_companions(axes, ours, model, beside)
-    return Drawing(page.figure, chosen(rows, COLUMNS))
+    return Drawing(page.figure, chosen([*rows, *people.values()], COLUMNS))
 
 
 def _draw_curve(axes: Axes, rows: Sequence[Row], model: ModelLook, shift: float, few: bool) -> None:

@@ -17,7 +17,7 @@ from userturn.study.study import Study
 
 
 class Scorer(Asker[Pair, list[float]]):
-    """`ground.scorer` with its chat template.
+    """`ground.scorer`, or another model that is asked alike, with its chat template.
 
     The transformers engine runs it in place of vLLM: it keeps a context's keys and values for all
     targets.
@@ -25,6 +25,7 @@ class Scorer(Asker[Pair, list[float]]):
     Args:
         study: The study.
         stage: Stage name, for messages.
+        slug: Another model in the scorer's place.
         system: Some conversations begin with a system message, which its template has to carry.
 
     Attributes:
@@ -32,8 +33,10 @@ class Scorer(Asker[Pair, list[float]]):
         max_model_len: Longest sequence it takes, tokens.
     """
 
-    def __init__(self, study: Study, stage: str, *, system: bool = False) -> None:
-        slug = study.ground.scorer
+    def __init__(
+        self, study: Study, stage: str, slug: str | None = None, *, system: bool = False
+    ) -> None:
+        slug = slug or study.ground.scorer
         entry = study.model[slug]
         folder = weights.materialise(study, slug)
         name = "fake" if entry.engine.name == "fake" else "transformers"

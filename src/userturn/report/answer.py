@@ -9,6 +9,7 @@ from userturn.artifacts.csv_file import Row
 from userturn.artifacts.labels import MEANING
 from userturn.artifacts.schemas import BASE
 from userturn.report._part import Part, Source, link
+from userturn.study.generate import REFERENCE
 from userturn.study.report import ALL
 from userturn.tables._groups import GREEDY
 
@@ -22,6 +23,10 @@ def view(source: Source) -> Mapping[str, Any]:
         "entries": [_entry(source, model.slug, pooled, accuracy) for model in source.models],
         "datasets": source.study.prompts.datasets,
         "meanings": {label.value: meaning for label, meaning in MEANING.items()},
+        "behind_references": source.study.generate.own_source == REFERENCE,
+        "people": _people(source),
+        "crossed": [row for row in source.primary("cross") if row["dataset"] == ALL],
+        "expected": source.table("expected"),
         "settings": pooled,
         "by_dataset": [row for row in rates if row["dataset"] != ALL],
         "others": [row for row in source.table("rates") if not row["primary"]],
@@ -30,6 +35,12 @@ def view(source: Source) -> Mapping[str, Any]:
         "not_asked": source.metrics["study"].get("not_asked", {}),
         "counted": sum(source.metrics["study"]["prompts"].values()),
     }
+
+
+def _people(source: Source) -> list[Row]:
+    """Rates of the real next turns, pooled first; none where the study has none."""
+    rows = [row for row in source.primary("human") if row["rate"] is not None]
+    return sorted(rows, key=lambda row: row["dataset"] != ALL)
 
 
 def _entry(source: Source, slug: str, pooled: list[Row], accuracy: list[Row]) -> Row:

@@ -20,6 +20,8 @@ PER_PRETRAINED = ("weights",)
 PER_MODEL = ("generate", "score", "perturb")
 PER_WRITER = ("cross",)
 JUDGED_PER_MODEL = ("ground", "classify")
+PER_HUMAN = ("human",)
+PER_EXPECTING = ("expect",)
 WHOLE_STUDY = ("calibrate", "tables", "figures", "report")
 FOLDERS_PER_MODEL = ("answers", "scores", "user_turns", "controls", "grounding", "labels")
 ORDER = (
@@ -29,6 +31,8 @@ ORDER = (
     *PER_MODEL,
     *PER_WRITER,
     *JUDGED_PER_MODEL,
+    *PER_HUMAN,
+    *PER_EXPECTING,
     *WHOLE_STUDY,
 )
 
@@ -40,6 +44,8 @@ def instances(study: Study) -> list[tuple[str, str | None]]:
         **dict.fromkeys(PER_PRETRAINED, study.models.pretrained),
         **dict.fromkeys((*PER_MODEL, *JUDGED_PER_MODEL), study.models.probe),
         **dict.fromkeys(PER_WRITER, study.models.cross),
+        **dict.fromkeys(PER_HUMAN, study.prompts.human),
+        **dict.fromkeys(PER_EXPECTING, study.models.expect),
     }
     return [(name, slug) for name in ORDER for slug in slugs.get(name, [None])]
 
@@ -58,6 +64,8 @@ def prune(study: Study) -> None:
     for kind in FOLDERS_PER_MODEL:
         files.prune(paths.DATA / kind, study.models.probe)
     files.prune(paths.DATA / "cross", study.models.cross)
+    files.prune(paths.DATA / "next_turns", study.prompts.human)
+    files.prune(paths.DATA / "expected", study.models.expect)
     files.prune(paths.DATA / "contexts", study.models.probe, suffix=".json")
     files.prune(paths.DATA / "prompts", study.prompts.datasets)
 

@@ -20,8 +20,8 @@ def run(study: Study, slug: str) -> None:
         ArtifactError: The answers of a source are missing or damaged.
         EngineError: The engine cannot load the model or breaks; what is finished stays stored.
     """
-    planner = Planner.load(study, slug)
     items = read_prompts(study.prompts.datasets).to_dicts()
+    planner = Planner.load(study, slug, items)
     answers = {
         source: files.read(paths.artifact("answers", source), "answers").to_dicts()
         for source in models_of(study, slug)

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def known(study: Study) -> quantify.Known | None:
+def known(study: Study, people: bool = False) -> quantify.Known | None:
     """Held-out turns of the judge of a study; None where it has none.
 
     Only those that models wrote, where there are such: people's turns differ from them, also in
     how often the judge is right.
+
+    Args:
+        study: The study.
+        people: Take those that people wrote instead.
     """
     if LIKELIHOOD not in study.classify.judges:
         return None
     held_out: Sequence[Any] = calibration.of_study(study).held_out
-    turns = [one for one in held_out if one.temperature is not None] or held_out
+    turns = [one for one in held_out if (one.temperature is None) == people] or held_out
     if not turns:
         return None
     judged = quantify.Judged(
@@ -72,7 +76,8 @@ def turns_of(judged: Judged, group: Group) -> quantify.Judged:
     import polars as pl
 
     dataset, condition, temperature = group
-    here = (pl.col("condition") == condition) & (pl.col("temperature") == temperature)
+    here = pl.col("condition") == condition
+    here &= pl.col("temperature").eq_missing(pl.lit(temperature, pl.Float64))
     if dataset != ALL:
         here &= pl.col("dataset") == dataset
     valid = pl.col("label").is_not_null() & pl.col("probability").is_not_null()

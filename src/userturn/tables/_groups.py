@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Groups = defaultdict["Group", pl.DataFrame]  # made by `by_prompt`
 
-Group = tuple[str, str, float]
-"""Dataset or ALL, condition, temperature."""
+Group = tuple[str, str, float | None]
+"""Dataset or ALL, condition, temperature; None of turns that people wrote."""
 
 GREEDY = 0.0
 """The temperature of greedy decoding."""
@@ -100,4 +100,4 @@ def clustered(prompts: pl.DataFrame) -> bool:
 
 
 def _group(dataset: Any, condition: Any, temperature: Any) -> Group:
-    return str(dataset), str(condition), float(temperature)
+    return str(dataset), str(condition), None if temperature is None else float(temperature)

@@ -11,14 +11,16 @@ from userturn.artifacts.csv_file import Row
 from userturn.artifacts.not_asked import not_asked
 from userturn.artifacts.schemas import BASE
 from userturn.base import paths
+from userturn.study.generate import SELF
 from userturn.study.judges import LIKELIHOOD
-from userturn.study.report import ALL
+from userturn.study.report import ALL, HUMAN
 from userturn.study.study import Study
 from userturn.tables._groups import GREEDY
 from userturn.tables._results import Results
 
 ADJUSTED = ("adjusted", "adjusted_low", "adjusted_high")
 LENIENT = ("lenient", "lenient_low", "lenient_high")
+EXPECTED = ("own", "other", "difference", "difference_low", "difference_high", "prompts")
 COUNTS = ("prompts", "samples", "invalid", "truncated", "empty", "skipped")
 
 
@@ -30,6 +32,7 @@ def headline(results: Results) -> Row:
     return {
         "study": {**facts, "not_asked": silent} if silent else facts,
         "model": {model.slug: model_numbers(results, model.slug) for model in results.models},
+        **({HUMAN: _human(results)} if results.human else {}),
         "calibration": _calibration(),
     }
 
@@ -87,6 +90,39 @@ def model_numbers(results: Results, slug: str) -> Row:
             for row in labels
             if (row["condition"], row["temperature"]) == (BASE, GREEDY) and row["share"] is not None
         },
+        **_extras(results, slug),
+    }
+
+
+def _extras(results: Results, slug: str) -> Row:
+    """What only some studies ask: rates behind the answers of others, and what is expected."""
+    behind = {
+        row["source"]: _known(row, "rate", "low", "high", "difference", *COUNTS)
+        for row in results.table("cross")
+        if row["primary"]
+        and row["source"] != SELF
+        and (row["dataset"], row["model"], row["temperature"]) == (ALL, slug, GREEDY)
+    }
+    expected = [
+        _known(row, *EXPECTED)
+        for row in results.table("expected")
+        if (row["dataset"], row["model"]) == (ALL, slug)
+    ]
+    extras = {"behind": behind, "expected": expected[0] if expected else {}}
+    return {name: numbers for name, numbers in extras.items() if numbers}
+
+
+def _human(results: Results) -> Row:
+    """Rates and labels of the real next turns, all datasets that have them together."""
+    rates, labels = (
+        [row for row in results.table(name) if row["primary"] and row["dataset"] == ALL]
+        for name in ("human", "human_labels")
+    )
+    return {
+        "followup_rate": _known(rates[0], "rate", "low", "high", *COUNTS),
+        "lenient_rate": _known(rates[0], *LENIENT),
+        "adjusted_rate": _known(rates[0], *ADJUSTED),
+        "labels": {row["label"]: row["share"] for row in labels if row["share"] is not None},
     }
 
 

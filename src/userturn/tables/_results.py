@@ -12,10 +12,11 @@ from userturn.artifacts.csv_file import Row
 from userturn.artifacts.not_asked import not_asked
 from userturn.artifacts.prompts import read_prompts
 from userturn.artifacts.schemas import OWN, PROMPT_KEY, SHOWN, TURN_KEY
-from userturn.artifacts.turns import labels_of, measured
+from userturn.artifacts.turns import labels_of, measured, real_turns
 from userturn.base import paths
 from userturn.base.errors import ArtifactError
 from userturn.base.registry import load
+from userturn.study.report import HUMAN
 from userturn.study.study import Study
 from userturn.tables._groups import Group, by_prompt
 from userturn.tables._table import GROUP, Table
@@ -71,6 +72,7 @@ class ModelResults:
             the model. Measured, as they are judged, against the answer that their context showed.
         unseen: The turns under `swap` against their prompt's own answer, which they never saw.
         judged: Turns with labels, by judge.
+        expected: Rows of kind `expected`; None of a model that was not asked.
     """
 
     study: Study
@@ -79,6 +81,7 @@ class ModelResults:
     turns: pl.DataFrame
     unseen: pl.DataFrame
     judged: tuple[Judged, ...]
+    expected: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,13 @@ class Results:
         prompts: Rows of kind `prompts` of all datasets.
         models: Results of each probed model: families in the order of the study, each from small to
             large.
+        human: The real next turns with labels, by judge; none where the study has none.
     """
 
     study: Study
     prompts: pl.DataFrame
     models: tuple[ModelResults, ...]
+    human: tuple[Judged, ...] = ()
     _made: dict[str, list[Row]] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> list[Row]:
@@ -117,7 +122,8 @@ def read_results(study: Study) -> Results:
         ArtifactError: An artifact is missing, corrupt or does not belong to the others.
     """
     prompts = read_prompts(study.prompts.datasets)
-    return Results(study, prompts, tuple(_read_model(study, slug) for slug in ordered(study)))
+    models = tuple(_read_model(study, slug) for slug in ordered(study))
+    return Results(study, prompts, models, tuple(_read_human(study)))
 
 
 def ordered(study: Study) -> list[str]:
@@ -163,7 +169,34 @@ def _read_model(study: Study, slug: str) -> ModelResults:
             for judge in study.classify.judges
             if judge not in silent
         ),
+        expected=_read_expected(slug) if slug in study.models.expect else None,
     )
+
+
+def _read_expected(slug: str) -> pl.DataFrame:
+    return files.read(paths.artifact("expected", slug), "expected").sort(PROMPT_KEY)
+
+
+def _read_human(study: Study) -> Iterator[Judged]:
+    """The real next turns by judge, as turns of a speaker that has no controls."""
+    import polars as pl
+
+    if not study.prompts.human:
+        return
+    labelled = pl.concat(
+        [files.read(paths.artifact("next_turns", one), "next_turns") for one in study.prompts.human]
+    )
+    rows = read_prompts(study.prompts.human).iter_rows(named=True)
+    turns = pl.DataFrame(real_turns(rows), infer_schema_length=None)
+    for judge in study.classify.judges:
+        ours = turns.join(labelled.filter(judge=judge), on=PROMPT_KEY, how="left")
+        if missing := ours["judge"].null_count():
+            raise ArtifactError(
+                f"{paths.DATA / 'next_turns'}: {missing} real next turns have no row of judge "
+                f"'{judge}'; run `dvc repro`"
+            )
+        ours = ours.with_columns(pl.col("temperature").cast(pl.Float64)).sort(PROMPT_KEY)
+        yield Judged(study, HUMAN, judge, ours, ours.clear())
 
 
 def _read_answers(slug: str) -> pl.DataFrame:

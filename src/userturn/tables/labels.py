@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from userturn.artifacts.csv_file import Kind, Row
 from userturn.artifacts.labels import Label
-from userturn.tables._groups import grid, shares
+from userturn.tables._groups import Group, grid, shares
 from userturn.tables._results import Judged, Results
 from userturn.tables._table import GROUP, Table
 
@@ -14,10 +16,15 @@ def rows(results: Results) -> list[Row]:
     return [row for judged in results.judged() for row in rows_of(judged)]
 
 
-def rows_of(judged: Judged) -> list[Row]:
-    """Shares; `valid` is the number of labelled turns."""
+def rows_of(judged: Judged, groups: Iterable[Group] | None = None) -> list[Row]:
+    """Shares; `valid` is the number of labelled turns.
+
+    Args:
+        judged: Labels of one judge on the turns of one speaker.
+        groups: Which of the turns; None for every group of the study.
+    """
     made = []
-    for group in grid(judged.study):
+    for group in grid(judged.study) if groups is None else groups:
         prompts = judged.groups[group]
         for label in Label:
             values = shares(prompts, label)

@@ -14,7 +14,7 @@ from userturn.stats.corrected import Corrected
 from userturn.stats.intervals import rate
 from userturn.stats.quantify import RECOMMENDED, Known
 from userturn.tables._adjusted import adjusted, known
-from userturn.tables._groups import clustered, grid, shares
+from userturn.tables._groups import Group, clustered, grid, shares
 from userturn.tables._intervals import bounds, settings
 from userturn.tables._results import Judged, Results
 from userturn.tables._table import GROUP, Table, bounded
@@ -29,35 +29,35 @@ def rows(results: Results) -> list[Row]:
 
 
 def rows_of(judged: Judged, held_out: Known | None) -> list[Row]:
-    """Rates; `samples` are the generated turns, `invalid` those without label.
+    """Rates of every group of the study. Arguments as those of `row_of`."""
+    return [row_of(judged, group, held_out) for group in grid(judged.study)]
+
+
+def row_of(judged: Judged, group: Group, held_out: Known | None) -> Row:
+    """Rates of one group; `samples` are its turns, `invalid` those without label.
 
     Args:
-        judged: Labels of one judge on the turns of one model.
+        judged: Labels of one judge on the turns of one speaker.
+        group: Which of the turns.
         held_out: Turns that say how often the likelihood judge is right.
     """
-    study = judged.study
-    made = []
-    for group in grid(study):
-        prompts = judged.groups[group]
-        followups = shares(prompts, Label.FOLLOWUP)
-        interval = rate(followups, clustered(prompts), *settings(study))
-        lenient = rate(shares(prompts, *LENIENT), clustered(prompts), *settings(study))
-        made.append(
-            {
-                **judged.identity(group),
-                **bounds(interval, "rate"),
-                **bounds(lenient, "lenient", "lenient_low", "lenient_high"),
-                **_adjusted_columns(adjusted(judged, held_out, group, RECOMMENDED)),
-                "confidence": study.statistics.confidence,
-                "method": interval.method,
-                "prompts": followups.size,
-                "followups": int(prompts[Label.FOLLOWUP.value].sum()),
-                "on_topic": int(prompts[Label.ON_TOPIC.value].sum()),
-                "empty": int(prompts["empty_turns"].sum()),
-                **{name: int(prompts[name].sum()) for name in COUNTED},
-            }
-        )
-    return made
+    study, prompts = judged.study, judged.groups[group]
+    followups = shares(prompts, Label.FOLLOWUP)
+    interval = rate(followups, clustered(prompts), *settings(study))
+    lenient = rate(shares(prompts, *LENIENT), clustered(prompts), *settings(study))
+    return {
+        **judged.identity(group),
+        **bounds(interval, "rate"),
+        **bounds(lenient, "lenient", "lenient_low", "lenient_high"),
+        **_adjusted_columns(adjusted(judged, held_out, group, RECOMMENDED)),
+        "confidence": study.statistics.confidence,
+        "method": interval.method,
+        "prompts": followups.size,
+        "followups": int(prompts[Label.FOLLOWUP.value].sum()),
+        "on_topic": int(prompts[Label.ON_TOPIC.value].sum()),
+        "empty": int(prompts["empty_turns"].sum()),
+        **{name: int(prompts[name].sum()) for name in COUNTED},
+    }
 
 
 def _adjusted_columns(result: Corrected) -> Row:

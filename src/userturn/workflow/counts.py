@@ -8,51 +8,26 @@ at the most that it can be.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from userturn import stages
-from userturn.artifacts import schemas
 from userturn.artifacts.prompts import read_prompts
-from userturn.artifacts.schemas import OWN, SHOWN
-from userturn.artifacts.turns import answers_of
-from userturn.base import paths
+from userturn.artifacts.turns import real_turns
 from userturn.base.errors import ArtifactError, UserturnError
-from userturn.engines.requests import Completion
 from userturn.models import inputs, sources, weights
-from userturn.store import previous
-from userturn.store.database import Store
-from userturn.store.kinds import COMPLETIONS
 from userturn.study.judges import LocalJudge, ServerJudge
 from userturn.study.sources import FileSource
 from userturn.study.study import Study
+from userturn.workflow.asked import Answers, Counted, Model, Row
 
 if TYPE_CHECKING:
     from userturn.measures.contexts import Conversation
     from userturn.measures.scorer import Scorer
-    from userturn.turns.planner import Draft, Planner
-
-Row = dict[str, Any]
-GENERATED = {
-    "generate": ("answers", "user_turns"),
-    "perturb": ("controls",),
-    "cross": ("cross",),
-}
-"""What each stage asks a model to write."""
 QA = ("a query", "an answer")
 """Stand for query and answer where only the layout matters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Different requests that the study asks, and those that are answered; None: not known."""
-
-    wanted: int | None = None
-    finished: int | None = None
-
 
 UNKNOWN = Counted()
 
@@ -68,8 +43,8 @@ class Counts:
 
     study: Study
     stale: frozenset[str]
-    _models: dict[str, _Model | None] = field(default_factory=dict)
-    _answered: dict[str, _Answers] = field(default_factory=dict)
+    _models: dict[str, Model | None] = field(default_factory=dict)
+    _answered: dict[str, Answers] = field(default_factory=dict)
 
     def generated(self, slug: str, kind: str) -> Counted:
         """Completions of one model, of an artifact's kind."""
@@ -81,14 +56,49 @@ class Counts:
         model = self._model(slug)
         if model is None:
             return UNKNOWN
+        return self._measured(f"ground@{slug}", model.compared, model.open)
+
+    def real(self, dataset: str) -> Counted:
+        """What the scorer is asked about the real next turns of one dataset."""
+        turns = self._real(dataset)
+        return UNKNOWN if turns is None else self._measured(f"human@{dataset}", turns)
+
+    def expected(self, slug: str) -> Counted:
+        """What one model is asked about the real next turns."""
+
+        def count(scorer: Scorer) -> tuple[set[str], int]:
+            from userturn.measures.expected import cases
+
+            mode, seed = self.study.generate.context, self.study.seed
+            every = (
+                case
+                for dataset in self.study.prompts.human
+                for case in cases(
+                    self._items(dataset), scorer.chat, mode, scorer.max_model_len, seed
+                )
+            )
+            requests = [request for case in every for request in case.requests]
+            return {key for keys in scorer.keys(requests) for key in keys}, 0
+
+        return self._scored(f"expect@{slug}", count, slug)
+
+    def _measured(self, stage: str, compared: list[Row], open_: int = 0) -> Counted:
+        """What the scorer is asked about turns, and at the most about those that are to come."""
 
         def count(scorer: Scorer) -> tuple[set[str], int]:
             from userturn.stages.ground import measurable
 
-            turns = [measurable(row, scorer.chat) for row in model.compared]
-            return self._pairs(scorer, turns), model.open * len(conversations(self.study))
+            turns = [measurable(row, scorer.chat) for row in compared]
+            return self._pairs(scorer, turns), open_ * len(conversations(self.study))
 
-        return self._scored(f"ground@{slug}", count)
+        return self._scored(stage, count)
+
+    def _real(self, dataset: str) -> list[Row] | None:
+        """The real next turns of a dataset; None where it is not on this machine."""
+        try:
+            return real_turns(self._items(dataset))
+        except UserturnError:
+            return None
 
     def calibration(self) -> Counted:
         """What the scorer is asked about the reference turns."""
@@ -105,18 +115,26 @@ class Counts:
 
     def judged(self, slug: str, judge: str) -> Counted:
         """What an LLM judge is asked about one model's turns; second questions are not known."""
+        model = self._model(slug)
+        if model is None:
+            return UNKNOWN
+        return self._judged(f"classify@{slug}", judge, model.compared, model.open)
+
+    def real_judged(self, dataset: str, judge: str) -> Counted:
+        """What an LLM judge is asked about the real next turns of one dataset."""
+        turns = self._real(dataset)
+        return UNKNOWN if turns is None else self._judged(f"human@{dataset}", judge, turns)
+
+    def _judged(self, stage: str, judge: str, compared: list[Row], open_: int = 0) -> Counted:
         from userturn.judges.llm import ask
         from userturn.judges.llm import reply as llm
         from userturn.judges.llm.judge import Question
 
-        model, entry = self._model(slug), self.study.judge[judge]
+        entry = self.study.judge[judge]
         assert isinstance(entry, LocalJudge | ServerJudge), "a judge of another kind"
-        if model is None:
-            return UNKNOWN
-        stage = f"classify@{slug}"
         items = {
             llm.Item.of(row)
-            for row in model.compared
+            for row in compared
             if row["skipped"] is None and (row["text"] or "").strip()
         }
         try:
@@ -128,9 +146,9 @@ class Counts:
                 finished = panel.finished(ids)
         except UserturnError:
             return UNKNOWN
-        return Counted(len(ids) + model.open, len(finished))
+        return Counted(len(ids) + open_, len(finished))
 
-    def _model(self, slug: str) -> _Model | None:
+    def _model(self, slug: str) -> Model | None:
         if slug not in self._models:
             try:
                 with redirect_stderr(io.StringIO()):  # what a stage says when it runs
@@ -139,14 +157,14 @@ class Counts:
                 self._models[slug] = None
         return self._models[slug]
 
-    def _read(self, slug: str) -> _Model | None:
+    def _read(self, slug: str) -> Model | None:
         from userturn.turns.cross import models_of
 
         items = list(chain.from_iterable(map(self._items, self.study.prompts.datasets)))
         rows = {one: self._answers(one, items).rows for one in models_of(self.study, slug)}
-        return _Model.of(self._answers(slug, items), slug, items, rows)
+        return Model.of(self._answers(slug, items), slug, items, rows)
 
-    def _answers(self, slug: str, items: list[Row]) -> _Answers:
+    def _answers(self, slug: str, items: list[Row]) -> Answers:
         """Answers of one model as they are, or as they are going to be asked for.
 
         Raises:
@@ -159,7 +177,7 @@ class Counts:
             if planner is None:
                 raise ArtifactError(f"model.{slug} is not on this machine")
             planner = replace(planner, identity=self._identity(slug))
-            self._answered[slug] = _Answers.of(planner, slug, items)
+            self._answered[slug] = Answers.of(planner, slug, items)
         return self._answered[slug]
 
     def _items(self, dataset: str) -> list[Row]:
@@ -190,13 +208,13 @@ class Counts:
             slug
         ) == weights.identity(self.study, slug)
 
-    def _scored(self, stage: str, count: Any) -> Counted:
+    def _scored(self, stage: str, count: Any, slug: str | None = None) -> Counted:
         from userturn.measures.scorer import Scorer
 
         try:
-            if not self._here(self.study.ground.scorer):
+            if not self._here(slug or self.study.ground.scorer):
                 return UNKNOWN
-            with redirect_stderr(io.StringIO()), Scorer(self.study, stage) as scorer:
+            with redirect_stderr(io.StringIO()), Scorer(self.study, stage, slug) as scorer:
                 keys, open_ = count(scorer)
                 return Counted(len(keys) + open_, len(scorer.finished(keys)))
         except UserturnError:
@@ -208,146 +226,6 @@ class Counts:
         mode, ground = self.study.generate.context, self.study.ground
         layout = plan(turns, scorer.chat, mode, ground, scorer.max_model_len)
         return {key for keys in scorer.keys(layout.requests) for key in keys}
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What one model was and is to be asked for answers.
-
-    Attributes:
-        planner: Works out its requests.
-        finished: Its finished completions.
-        counted: Its answers.
-        rows: Rows of kind `answers`; in place of one that is to come, one that says so.
-    """
-
-    planner: Planner
-    finished: _Finished
-    counted: Counted
-    rows: list[Row]
-
-    @classmethod
-    def of(cls, planner: Planner, slug: str, items: list[Row]) -> _Answers:
-        """Work out one model's requests for answers."""
-        from userturn.turns.rows import answer_row
-
-        finished, chat = _Finished(slug, planner), planner.chat
-        drafts = planner.answers(items)
-        done = finished.of(drafts)
-        rows = [
-            answer_row(one, done, chat) if _is_known(one, done) else _to_come(one.key)
-            for one in drafts
-        ]
-        return cls(planner, finished, Counted(len(_ids(drafts)), len(done)), rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """What one model was and is to be asked.
-
-    Attributes:
-        counted: Completions by kind of artifact.
-        compared: Turns that are known, as `artifacts.turns.compared` has them.
-        open: Turns that are not, counted as often as they are going to be compared.
-    """
-
-    counted: dict[str, Counted]
-    compared: list[Row]
-    open: int
-
-    @classmethod
-    def of(
-        cls, answered: _Answers, slug: str, items: list[Row], others: Mapping[str, list[Row]]
-    ) -> _Model:
-        """Work out one model's requests behind its prompts.
-
-        Args:
-            answered: Its answers.
-            slug: The model.
-            items: The prompts.
-            others: Rows of kind `answers` of the other models that it writes behind.
-        """
-        from userturn.turns.controls import control_turns
-        from userturn.turns.cross import cross_turns
-        from userturn.turns.grid import Kind
-        from userturn.turns.rows import turn_row
-
-        planner, finished, rows = answered.planner, answered.finished, answered.rows
-        chat = planner.chat
-        texts = {(row["dataset"], row["item"]): row["text"] for row in rows}
-        asked = {
-            (item["dataset"], item["item"]): {"earlier": item["earlier"], "query": item["text"]}
-            for item in items
-        }
-        counted = {"answers": answered.counted}
-        compared: list[Row] = []
-        open_ = 0
-        behind: dict[Kind, list[Draft[Any]]] = {
-            "user_turns": [*planner.user_turns(items, rows)],
-            "controls": [*control_turns(planner, items, rows)],
-            "cross": [*cross_turns(planner, slug, items, others)],
-        }
-        for kind, turns in behind.items():
-            done = finished.of(turns)
-            counted[kind] = Counted(len(_ids(turns)), len(done))
-            for turn in turns:
-                if not _is_known(turn, done):
-                    open_ += len(answers_of(turn.key.condition))
-                    continue
-                place = turn.key[:2]
-                answers = {SHOWN: turn.text, OWN: texts[place]}
-                row = {**turn_row(turn, done, chat), **asked[place]}
-                compared += [
-                    {**row, "against": against, "answer": answers[against]}
-                    for against in answers_of(turn.key.condition)
-                ]
-        return cls(counted, compared, open_)
-
-
-class _Finished:
-    """Finished completions of one model: those in the store, and those of previous outputs."""
-
-    def __init__(self, slug: str, planner: Planner) -> None:
-        from userturn.turns.completer import read_completions
-
-        self._store = paths.completion_store(slug)
-        self._before: dict[str, Completion] = {}
-        for name in GENERATED:
-            for path in previous.outputs(stages.full_name(name, slug)):
-                try:
-                    self._before |= read_completions(path, planner.chat)
-                except ArtifactError:
-                    continue  # the stage will not use it either
-
-    def of(self, drafts: Iterable[Draft[Any]]) -> dict[str, Completion]:
-        """Completions by request id."""
-        ids = _ids(drafts)
-        known = {key: self._before[key] for key in ids if key in self._before}
-        if self._store.exists():
-            with Store(self._store, COMPLETIONS) as store:
-                known |= store.get(ids)
-        return known
-
-
-def _ids(drafts: Iterable[Draft[Any]]) -> list[str]:
-    return list({draft.request.id: None for draft in drafts if draft.request})
-
-
-def _to_come(place: tuple[str, str]) -> Row:
-    """An answer that is not generated yet: no request behind it can be finished.
-
-    It has a text because each answer decides which one its neighbour is swapped for.
-    """
-    text = f"The answer to {place} is still to come. Nobody knows what it is going to say."
-    return {
-        **dict.fromkeys(schemas.ANSWERS),
-        **dict(zip(schemas.PROMPT_KEY, place, strict=True)),
-        "text": text,
-    }
-
-
-def _is_known(draft: Draft[Any], done: Mapping[str, Completion]) -> bool:
-    return draft.request is None or draft.request.id in done
 
 
 def conversations(study: Study) -> list[Conversation]:

@@ -31,10 +31,9 @@ from userturn.models import inputs
 from userturn.stages import prune
 from userturn.stages.entries import texts
 from userturn.study.loading import PARAMS_FILE, REGISTRY_FILE, load_study
-from userturn.study.slices import value_at
 from userturn.study.study import Study
 from userturn.study.yaml import read_mapping
-from userturn.workflow import dvc_locks
+from userturn.workflow import dvc_locks, written_out
 from userturn.workflow.repository import RunError, can_pull, differences, open_repo
 from userturn.workflow.reproduce import MODULE
 
@@ -247,6 +246,7 @@ def read_stages(study: Study) -> list[Stage]:
     """
     written = {str(file): read_mapping(file) for file in (PARAMS_FILE, REGISTRY_FILE)}
     defaults = study.model_dump(mode="json")
+    written_out.check_matrices(written[str(PARAMS_FILE)], defaults)
     # The registry changes more often than the entries of one study, and those cost nothing to
     # know: so an edit of another entry schedules no job behind `entries`, and one of a local file
     # only those behind what reads it.
@@ -302,13 +302,7 @@ def stage_slice(
     """
     values = {}
     for file, key in ((str(one), key) for one in stage.params for key in one.params):
-        try:
-            values[key] = value_at(written[file], key)
-        except KeyError:
-            raise StudyError(
-                f"{file}: write out {key}, since DVC compares it and knows no defaults; its "
-                f"default is {json.dumps(value_at(defaults, key), ensure_ascii=False)}"
-            ) from None
+        values[key] = written_out.value(Path(file), written[file], key, defaults)
     return {
         "cmd": stage.cmd,
         "deps": [str(dependency) for dependency in stage.deps if dependency not in stage.params],

@@ -16,7 +16,8 @@ from userturn.models import inputs, keys
 from userturn.study.judges import LIKELIHOOD
 from userturn.study.study import Study
 from userturn.workflow import decision
-from userturn.workflow.counts import GENERATED, UNKNOWN, Counted, Counts
+from userturn.workflow.asked import GENERATED, Counted
+from userturn.workflow.counts import UNKNOWN, Counts
 
 UP_TO_DATE = "up to date"
 
@@ -93,8 +94,11 @@ def _kinds(study: Study, stage: str) -> Iterator[str | None]:
     """What a stage asks for, one line each."""
     if stage in GENERATED:
         yield from GENERATED[stage]
-    elif stage in ("ground", "calibrate"):
+    elif stage in ("ground", "calibrate", "expect"):
         yield "likelihoods"
+    elif stage == "human":
+        yield "likelihoods"
+        yield from (f"judge {judge}" for judge in _asked(study))
     elif stage == "classify" and _asked(study):
         yield from (f"judge {judge}" for judge in _asked(study))
     else:
@@ -112,10 +116,16 @@ def _count(counts: Counts, name: str, slug: str | None, kind: str | None) -> Cou
         return counts.calibration()
     if slug is None or kind is None:
         return UNKNOWN
-    if name == "ground":
-        return counts.likelihoods(slug)
-    if name == "classify":
-        return counts.judged(slug, kind.removeprefix("judge "))
+    of_judge, judge = kind.startswith("judge "), kind.removeprefix("judge ")
+    match name:
+        case "ground":
+            return counts.likelihoods(slug)
+        case "classify":
+            return counts.judged(slug, judge)
+        case "human":
+            return counts.real_judged(slug, judge) if of_judge else counts.real(slug)
+        case "expect":
+            return counts.expected(slug)
     return counts.generated(slug, kind)
 
 

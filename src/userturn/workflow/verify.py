@@ -15,7 +15,7 @@ from userturn import stages
 from userturn.artifacts import files, provenance, schemas
 from userturn.artifacts.labels import Label
 from userturn.artifacts.not_asked import not_asked
-from userturn.artifacts.turns import answers_of
+from userturn.artifacts.turns import answers_of, real_turns
 from userturn.base import paths
 from userturn.base.errors import ArtifactError, UserturnError
 from userturn.base.progress import progress
@@ -41,6 +41,8 @@ STAGE_OF = {
     "cross": "cross",
     "grounding": "ground",
     "labels": "classify",
+    "next_turns": "human",
+    "expected": "expect",
 }
 PARTIAL_JUDGES = frozenset({"human"})
 """Judges that need not label every turn."""
@@ -91,6 +93,7 @@ def verify(study: Study) -> Findings:
         for slug in study.models.probe:
             check.model(slug)
             advance(0)
+        check.real_turns()
         check.calibration()
     return Findings(len(recorded), tuple(check.problems), tuple(check.not_recomputed))
 
@@ -143,6 +146,26 @@ class _Verification:
         path = paths.weights_pointer(slug)
         if path.exists():
             self._try(path, lambda: weights.identity(self.study, slug))
+
+    def real_turns(self) -> None:
+        """What people said next, and how likely models find it, against the prompts."""
+        if self.items is None:
+            return
+        human = self.study.prompts.human
+        ours = (row for row in self.items if row["dataset"] in human)
+        places = {(row["dataset"], row["item"]) for row in real_turns(ours)}
+        for dataset in human:
+            frame = self._read("next_turns", dataset, self.study.ground.scorer)
+            if frame is not None:
+                theirs = [place for place in places if place[0] == dataset]
+                wanted = {
+                    (*place, judge) for place in theirs for judge in self.study.classify.judges
+                }
+                self._keys("next_turns", dataset, frame, wanted, "the real next turns by judge")
+        for slug in self.study.models.expect:
+            frame = self._read("expected", slug, slug)
+            if frame is not None:
+                self._keys("expected", slug, frame, places, "the real next turns")
 
     def calibration(self) -> None:
         """The judged reference turns."""
@@ -252,7 +275,7 @@ class _Verification:
             self._report(
                 path,
                 f"{len(odd)} rows hold completions of other requests than the study's, the first "
-                f"{_named(odd[0])}; {_again(path)}",
+                f"{_named(path, odd[0])}; {_again(path)}",
             )
 
     def _keys(
@@ -271,7 +294,7 @@ class _Verification:
                 self._report(
                     path,
                     f"{verb} {len(gap)} {what}{more} ({of}: {len(wanted)}), the first "
-                    f"{_named(min(gap))}; {_again(path)}",
+                    f"{_named(path, min(gap))}; {_again(path)}",
                 )
 
     def _read(self, kind: str, slug: str, model: str | None = None) -> pl.DataFrame | None:
@@ -358,6 +381,6 @@ def _file_md5(path: Path) -> str:
         return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _named(key: Key) -> str:
-    names = schemas.AGAINST_KEY[: len(key)]
+def _named(path: Path, key: Key) -> str:
+    names = schemas.KEYS[path.parent.name][: len(key)]
     return ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True))

@@ -17,7 +17,8 @@ from userturn.store import previous
 from userturn.study.judges import LIKELIHOOD
 from userturn.study.loading import PARAMS_FILE, load_study
 from userturn.study.study import Study
-from userturn.workflow.counts import GENERATED, Counted, Counts
+from userturn.workflow.asked import GENERATED, Counted
+from userturn.workflow.counts import Counts
 from userturn.workflow.plan.assumptions import Assumptions
 from userturn.workflow.plan.setting import Basis, Lengths, Prompts
 from userturn.workflow.repository import RunError

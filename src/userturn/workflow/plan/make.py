@@ -7,7 +7,8 @@ from pathlib import Path
 
 from userturn.study.report import ALL
 from userturn.study.study import Study
-from userturn.workflow.counts import UNKNOWN, Counted
+from userturn.workflow.asked import Counted
+from userturn.workflow.counts import UNKNOWN
 from userturn.workflow.plan import jobs as kinds
 from userturn.workflow.plan import known
 from userturn.workflow.plan.assumptions import Assumptions
