@@ -199,7 +199,8 @@ def _sign_flip(differences: NDArray[np.float64], seed: int) -> float:
     """Two-sided sign-flip test of a zero mean; equal magnitudes flip as one binomial draw."""
     import numpy as np
 
-    magnitudes, counts = np.unique(np.abs(differences).round(12), return_counts=True)
+    moved = differences[np.abs(differences) > 1e-12]  # what flips to itself changes no sum
+    magnitudes, counts = np.unique(np.abs(moved).round(12), return_counts=True)
     shape = counts.size, FLIPS
     flipped = np.random.default_rng(seed).binomial(counts[:, None], 0.5, size=shape)
     sums = magnitudes @ (counts[:, None] - 2 * flipped)
