@@ -135,8 +135,9 @@ def meaning(column: str, remarks: dict[str, str]) -> str:
         return f"{measures[column].meaning} ({measures[column].unit})"
     if column.startswith("log_p"):
         name = column.removeprefix("log_p").removeprefix("_") or "own"
-        where = registry.load("measures.contexts", name, "CONTEXT").meaning
-        return f"log-probability of each token {where} (nats)"
+        if name in registry.names("measures.contexts"):
+            where = registry.load("measures.contexts", name, "CONTEXT").meaning
+            return f"log-probability of each token {where} (nats)"
     return remarks.get(column, "")
 
 

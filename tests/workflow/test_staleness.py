@@ -31,7 +31,7 @@ def affected(folder: str) -> set[str]:
     [
         ("verifiers", {"score", "tables", "figures", "report"}),
         ("prompts/kinds", set(stages.ORDER) - {"entries", "weights"}),
-        ("judges/kinds", {"classify", "tables", "figures", "report"}),
+        ("judges/kinds", {"classify", "human", "tables", "figures", "report"}),
         ("tables", {"tables", "figures", "report"}),
     ],
 )

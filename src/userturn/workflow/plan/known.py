@@ -23,6 +23,7 @@ from userturn.workflow.plan.assumptions import Assumptions
 from userturn.workflow.plan.setting import Basis, Lengths, Prompts
 from userturn.workflow.repository import RunError
 from userturn.workflow.status import UP_TO_DATE, status
+from userturn.workflow.written_out import DVC_FILE
 
 Finished = Mapping[tuple[str, str], Counted]
 """Counts by stage and kind of request."""
@@ -120,7 +121,7 @@ def finished(study: Study, here: bool) -> Finished:
     Of this folder's study DVC says which stages are done; of others, stores and previous outputs
     alone say what is answered. Where a model was never asked anything here, nothing is finished.
     """
-    if here:
+    if here and DVC_FILE.is_file():  # a probe's folder has none
         try:
             return {
                 (line.stage, line.kind): (
@@ -132,7 +133,7 @@ def finished(study: Study, here: bool) -> Finished:
                 if line.kind
             }
         except RunError:
-            pass  # a probe's folder has no DVC
+            pass
     everything = frozenset(stages.full_name(*one) for one in stages.instances(study))
     return _counted(study, Counts(study, everything))
 
