@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from statistics import fmean
@@ -27,6 +28,8 @@ from userturn.workflow.written_out import DVC_FILE
 
 Finished = Mapping[tuple[str, str], Counted]
 """Counts by stage and kind of request."""
+ALL = sys.maxsize
+"""Finished of a stage that is up to date and whose requests nobody counted."""
 
 
 def is_of_this_folder(study: Study) -> bool:
@@ -125,7 +128,7 @@ def finished(study: Study, here: bool) -> Finished:
         try:
             return {
                 (line.stage, line.kind): (
-                    Counted(line.wanted, line.wanted)
+                    Counted(line.wanted, ALL if line.wanted is None else line.wanted)
                     if line.state == UP_TO_DATE
                     else Counted(line.wanted, line.finished)
                 )

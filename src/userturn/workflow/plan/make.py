@@ -87,7 +87,8 @@ def _job(setting: Setting, job: Job, counted: Counted, prices: Prices) -> JobPla
     whole = job.load
     if counted.wanted is not None and whole.requests:
         whole = whole.scaled(counted.wanted / whole.requests)
-    rest = remaining(whole, counted.finished)
+    finished = None if counted.finished is None else min(counted.finished, whole.requests)
+    rest = remaining(whole, finished)
     entry = setting.study.model.get(job.runs_on or "")
     took = None
     if entry is not None:
@@ -107,7 +108,7 @@ def _job(setting: Setting, job: Job, counted: Counted, prices: Prices) -> JobPla
         model=job.about,
         runs_on=job.runs_on,
         requests=whole.requests,
-        finished=counted.finished,
+        finished=finished,
         tokens_in=whole.tokens_in,
         tokens_out=whole.tokens_out,
         tokens_out_most=whole.tokens_out_most,
