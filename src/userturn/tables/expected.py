@@ -18,7 +18,7 @@ from userturn.tables._table import Table, bounded
 
 
 def rows(results: Results) -> list[Row]:
-    """One row per model and dataset; `p_holm` over the rows that are no sum of others."""
+    """One row per model and dataset; Holm corrects over all rows of the table."""
     made = [
         row_of(model, dataset)
         for model in results.models
