@@ -188,7 +188,10 @@ def _read_human(study: Study) -> Iterator[Judged]:
     )
     rows = read_prompts(study.prompts.human).iter_rows(named=True)
     turns = pl.DataFrame(real_turns(rows), infer_schema_length=None)
+    silent = {judge for one in study.prompts.human for judge in not_asked(one, "next_turns")}
     for judge in study.classify.judges:
+        if judge in silent:
+            continue
         ours = turns.join(labelled.filter(judge=judge), on=PROMPT_KEY, how="left")
         if missing := ours["judge"].null_count():
             raise ArtifactError(
