@@ -93,6 +93,8 @@ def test_every_table_has_its_columns_and_reads_as_numbers():
     for name in ("corrected", "agreement"):
         assert got.pop(name) == [], "nobody labelled anything, and there is one judge"
     assert got.pop("published") == [], "no paper lies beside this folder"
+    for name in ("cross", "expected", "human", "human_labels"):
+        assert got.pop(name) == [], "the study asks for none"
     for name, table in tables.all_tables().items():
         if name not in got:
             continue

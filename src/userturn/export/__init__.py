@@ -10,10 +10,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from userturn.base import registry
 from userturn.base.errors import UserturnError
-from userturn.study.study import Study
+
+if TYPE_CHECKING:
+    from userturn.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)
