@@ -101,7 +101,7 @@ def test_an_optional_judge_is_asked_once_its_key_is_set_and_stays_so(
     assert run.executed == AFTERWARDS, run.text
     assert labels(pulled)["remote"] > 0
     pairs = (pulled.path / "reports/tables/agreement.csv").read_text()
-    assert "\njudge-judge,likelihood remote,all," in pairs
+    assert "\nlikelihood,remote," in pairs
     assert "was not asked" not in (pulled.path / "reports/index.html").read_text()
 
     # A machine without the key keeps the labels, and a clone of it does too.

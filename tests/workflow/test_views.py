@@ -25,7 +25,7 @@ def test_snakemake_reports_figures_and_tables_with_captions(copied: Clone) -> No
     )[0]
     reports = copied.path / "reports"
     expected = {
-        *(f"reports/tables/{path.name}" for path in (reports / "tables").glob("*.csv")),
+        *(str(path.relative_to(copied.path)) for path in (reports / "tables").rglob("*.csv")),
         *(f"reports/figures/{path.name}" for path in (reports / "figures").glob("*.svg")),
         "reports/metrics.json",
         "reports/index.html",
