@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from userturn.study.section import Count, NameIn, Section, Slug, field
+from userturn.study.section import Count, NameIn, Section, Slug, Tokens, field
 
 JudgeKind = Annotated[str, NameIn("judges.kinds")]
 
@@ -61,7 +61,7 @@ class ServerJudge(LlmJudge):
         "The server has to serve the very weights of `classify.judge_model`, from their folder; "
         "false: `model` is believed.",
     )
-    max_total_tokens: Count = field(
+    max_total_tokens: Tokens = field(
         2_000_000, "Cost ceiling: tokens, read and written, that this judge may ever use.", "tokens"
     )
 

@@ -24,6 +24,8 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=64)]
 LARGEST = 2**31 - 1
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
 """How many of something there are, or at most are."""
+Tokens = Annotated[int, Field(ge=1, le=2**53)]
+"""How many tokens all of a study may take: more than a Count holds, and exact in every reader."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Temperature = Annotated[float, Field(ge=0, le=10)]
 Share = Annotated[float, Field(gt=0, le=1)]
