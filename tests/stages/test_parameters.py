@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 BY_FILE = {
+    # the folder holds the files of these models and no other: `stages.prune`
+    "data/cross": ["models.cross"],
     "data/entries/judges.json": ["judge.*"],
     "data/entries/models.json": ["model.*.family", "model.*.parameters"],
     "data/entries/references.json": ["reference.*"],

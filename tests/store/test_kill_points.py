@@ -120,7 +120,7 @@ def prepare() -> Callable[[], None]:
     items = json.loads(cached.read_text())
     chat = load_chat(probed, "fake")
     patch = pytest.MonkeyPatch()
-    patch.setattr(planner, "load_chat", lambda *_: chat)
+    patch.setattr(planner, "load_chat", lambda *_, **__: chat)
     patch.setattr(generate, "read_prompts", lambda _: SimpleNamespace(to_dicts=lambda: items))
     for name in ("user_context", "answer_context"):
         patch.setattr(Chat, name, lru_cache(None)(getattr(Chat, name)))
